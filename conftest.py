@@ -1,0 +1,3 @@
+"""Wiring only: the plugin brings the options, the fixtures and the steps."""
+
+pytest_plugins = ["medmij_conformance.plugin"]

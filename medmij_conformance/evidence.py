@@ -1,0 +1,306 @@
+"""What happened: the messages of a run, and the journal that keeps them.
+
+The journal (``evidence.jsonl``) is append-only and written as things happen, so that a killed run still leaves its evidence.
+Only redacted text enters it, and what it returns is what it wrote: checks judge the stored exchange, never the raw one, which
+is why a verdict can be recomputed from the file alone.
+"""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from medmij_conformance.redaction import Redactor, secrets_in
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first value of a header, whatever its case; None when absent."""
+    return next((value for key, value in headers if key.lower() == name.lower()), None)
+
+
+def header_values(headers: Headers, name: str) -> list[str]:
+    """Every value of a header, in order."""
+    return [value for key, value in headers if key.lower() == name.lower()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An HTTP request: absolute ``url``, headers in order, body in octets."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """The body as text; octets that are no UTF-8 become U+FFFD."""
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An HTTP response, as received: nothing decoded but the transfer coding."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    reason: str = ""
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, whatever its case; None when absent."""
+        return header(self.headers, name)
+
+    @property
+    def media_type(self) -> str:
+        """The media type without parameters, in lower case; empty when the header is absent."""
+        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text; octets that are no UTF-8 become U+FFFD."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why an exchange has no complete response.
+
+    ``kind``: ``not-allowed`` (our own ``[connect]`` list), ``connect``, ``tls``, ``timeout``, ``reset``, ``protocol`` (no
+    HTTP), ``too-large``, ``silent-endpoint`` (not sent any more after three time-outs in a row).
+    """
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a connection negotiated. Certificates by the SHA-256 of their DER encoding, leaf first."""
+
+    version: str | None = None
+    cipher: str | None = None
+    peer_chain: tuple[str, ...] = ()
+    certificate_requested: bool | None = None
+    certificate_presented: bool = False
+    alert: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and what came of it.
+
+    ``label`` names it for readers; ``endpoint`` is ``authorization``, ``page``, ``token``, ``resource``, ``client`` or
+    ``other``; ``identity`` is who asks (``pgo``, ``mallory``, ...), ``deviation`` the one thing that is wrong on purpose, and
+    ``twin`` the identity whose accepted request shows that nothing else was wrong. ``started`` and ``finished`` are seconds
+    on a monotonic clock since the journal began, ``at`` is the wall time of the start.
+    """
+
+    label: str
+    endpoint: str
+    request: Request
+    response: Response | None = None
+    trouble: Trouble | None = None
+    identity: str = "pgo"
+    twin: str = "pgo"
+    deviation: str | None = None
+    flow: int = 0
+    tls: Tls | None = None
+    address: str = ""
+    started: float = 0.0
+    finished: float = 0.0
+    at: str = ""
+    number: int = 0
+    scenario: str = ""
+
+    @property
+    def status(self) -> int | None:
+        """The status code; None when there is no response."""
+        return self.response.status if self.response else None
+
+
+class Evidence:
+    """The append-only journal of one run. Thread-safe.
+
+    ``path`` None keeps it in memory only (unit tests).
+    """
+
+    def __init__(self, path: Path | None = None, redactor: Redactor | None = None) -> None:
+        self.redactor = redactor or Redactor()
+        self.records: list[dict[str, Any]] = []
+        self.scenario = ""
+        self._exchanges: dict[int, Exchange] = {}
+        self._lock = threading.RLock()
+        self._began = time.monotonic()
+        self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
+
+    def now(self) -> float:
+        """Seconds on a monotonic clock since the journal began."""
+        return time.monotonic() - self._began
+
+    def append(self, exchange: Exchange) -> Exchange:
+        """Number the exchange, redact it, write it. Returns the *raw* exchange with its number, for the players."""
+        with self._lock:
+            number = len(self._exchanges) + 1
+            raw = replace(exchange, number=number, scenario=exchange.scenario or self.scenario)
+            self._learn(raw)
+            stored = redact(raw, self.redactor)
+            self._exchanges[number] = stored
+            self._write({"type": "exchange", **to_json(stored)})
+            return raw
+
+    def stored(self, exchange: Exchange) -> Exchange:
+        """The exchange as the journal holds it: what a check may see."""
+        return self._exchanges[exchange.number]
+
+    def of_scenario(self, scenario: str) -> tuple[Exchange, ...]:
+        """Every stored exchange of a scenario, in order."""
+        with self._lock:
+            return tuple(e for e in self._exchanges.values() if e.scenario == scenario)
+
+    def write(self, record_type: str, **fields: Any) -> None:
+        """Append another kind of record. Its strings pass the redactor too."""
+        with self._lock:
+            record = {"type": record_type, "scenario": self.scenario, **fields}
+            self._write(json.loads(self.redactor.text(json.dumps(record, ensure_ascii=False))))
+
+    def close(self) -> None:
+        """No more records."""
+        with self._lock:
+            if self._file:
+                self._file.close()
+                self._file = None
+
+    def _learn(self, exchange: Exchange) -> None:
+        search = exchange.endpoint == "resource"
+        request, response = exchange.request, exchange.response
+        messages = [(request.url, request.headers, request.text)]
+        if response:
+            messages.append(("", response.headers, response.text))
+        for url, headers, body in messages:
+            for secret in secrets_in(url, headers, body, search_parameters=search):
+                self.redactor.register(secret)
+            for name, value in headers:
+                if name.lower() in _COOKIE_HEADERS:
+                    self.redactor.cookie_header(value)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+        if self._file:
+            self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self._file.flush()
+
+
+_COOKIE_HEADERS = {"cookie", "set-cookie"}
+
+
+def redact(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """The exchange with every registered secret and every cookie value replaced."""
+    request, response, trouble = exchange.request, exchange.response, exchange.trouble
+    return replace(
+        exchange,
+        request=Request(
+            method=request.method,
+            url=redactor.text(request.url),
+            headers=_redact_headers(request.headers, redactor),
+            body=_redact_body(request.body, redactor),
+        ),
+        response=response
+        and Response(
+            status=response.status,
+            reason=redactor.text(response.reason),
+            headers=_redact_headers(response.headers, redactor),
+            body=_redact_body(response.body, redactor),
+        ),
+        trouble=trouble and Trouble(kind=trouble.kind, detail=redactor.text(trouble.detail)),
+        deviation=exchange.deviation and redactor.text(exchange.deviation),
+    )
+
+
+def _redact_headers(headers: Headers, redactor: Redactor) -> Headers:
+    return tuple(
+        (name, redactor.cookie_header(value) if name.lower() in _COOKIE_HEADERS else redactor.text(value))
+        for name, value in headers
+    )
+
+
+def _redact_body(body: bytes, redactor: Redactor) -> bytes:
+    # Latin-1 maps every octet to one character and back, so that binary bodies survive; secrets themselves are ASCII.
+    return redactor.text(body.decode("latin-1")).encode("latin-1", "replace")
+
+
+def to_json(exchange: Exchange) -> dict[str, Any]:
+    """The exchange as JSON: bodies are text where they are UTF-8, else ``{"base64": ...}``."""
+    data = asdict(exchange)
+    data["request"]["body"] = _body_to_json(exchange.request.body)
+    if exchange.response:
+        data["response"]["body"] = _body_to_json(exchange.response.body)
+    return data
+
+
+def from_json(data: Mapping[str, Any]) -> Exchange:
+    """The inverse of ``to_json``. Raises ``KeyError`` or ``TypeError`` when the record is no exchange."""
+    fields = {key: value for key, value in data.items() if key != "type"}
+    request, response, trouble, tls = (fields.pop(key) for key in ("request", "response", "trouble", "tls"))
+    return Exchange(
+        **fields,
+        request=Request(**_message(request)),
+        response=Response(**_message(response)) if response else None,
+        trouble=Trouble(**trouble) if trouble else None,
+        tls=Tls(**{**tls, "peer_chain": tuple(tls["peer_chain"])}) if tls else None,
+    )
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a journal. A last line that a killed run left unfinished is skipped; any other bad line is an error."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            if number < len(lines):
+                raise ValueError(f"{path}: line {number}: not a JSON record ({error})") from error
+
+
+def wall_time() -> str:
+    """Now, as an RFC 3339 time in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _message(data: Mapping[str, Any]) -> dict[str, Any]:
+    headers = tuple((name, value) for name, value in data["headers"])
+    return {**data, "headers": headers, "body": _body_from_json(data["body"])}
+
+
+def _body_to_json(body: bytes) -> str | dict[str, str]:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode()}
+
+
+def _body_from_json(body: str | Mapping[str, str]) -> bytes:
+    return body.encode() if isinstance(body, str) else base64.b64decode(body["base64"])
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A fact that was counted over raw values before they were redacted, such as the bits set at each place of 200 codes."""
+
+    kind: str
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,150 @@
+"""One collection as it goes: a PGO, a person with her browser, one offer of a care provider, from request to data.
+
+The players say what is sent; the wire sends it; this ties one player's words to the next. It judges nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from medmij_conformance.counterparties.pgo import Changes, Offer, Pgo
+from medmij_conformance.evidence import Exchange
+from medmij_conformance.protocol import oauth
+from medmij_conformance.wire.client import Client
+from medmij_conformance.wire.user_agent import UserAgent, Visit
+
+
+@dataclass(slots=True, kw_only=True)
+class Journey:
+    """A collection under way.
+
+    ``person`` is a name for readers; what she fills in stands in her browser. ``visits`` are where the browser came to a halt,
+    in order; ``redirect_uri`` and ``state`` are what the authorization request said.
+    """
+
+    client: Client
+    pgo: Pgo
+    offer: Offer
+    scope: str
+    person: str
+    browser: UserAgent
+    resource_path: str
+    state: str = ""
+    redirect_uri: str = ""
+    visits: list[Visit] = field(default_factory=list)
+    token: str = ""
+
+    def begin(
+        self, changes: Changes | None = None, *, deviation: str | None = None, method: str = "GET"
+    ) -> Exchange:
+        """The PGO sends the person to the gateway; the browser follows to the first page. Gives the last exchange."""
+        self.state = self.pgo.state() if not changes or "state" not in changes else _single(changes["state"])
+        self.redirect_uri = self.pgo.redirect_uri
+        if changes and "redirect_uri" in changes and deviation is None:
+            self.redirect_uri = _single(changes["redirect_uri"])
+        self.browser.redirect_uris = [self.redirect_uri]
+        request = self.pgo.authorization_request(self.offer, self.scope, self.state, changes, method)
+        visit = self.browser.open(
+            request, label="authorization request", endpoint="authorization", deviation=deviation
+        )
+        return self._halted(visit)
+
+    def act(self, *intents: str) -> Exchange:
+        """The person does something on the page that her browser shows. Gives the last exchange."""
+        return self._halted(self.browser.act(self.visits[-1], *intents, person=self.person))
+
+    def to_consent(self) -> Exchange:
+        """From the start up to the consent page, or wherever the gateway brings her."""
+        self.begin()
+        return self.act("log in")
+
+    def to_code(self) -> Exchange:
+        """From the start up to the redirect with a code, or wherever the gateway brings her."""
+        self.to_consent()
+        return self.act("give consent")
+
+    def to_token(self) -> Exchange:
+        """From the start up to the token response."""
+        self.to_code()
+        return self.redeem()
+
+    def redeem(
+        self,
+        changes: Changes | None = None,
+        *,
+        by: Pgo | None = None,
+        certificate: str | None = "",
+        code: str | None = None,
+        deviation: str | None = None,
+        twin: str | None = None,
+        method: str = "POST",
+        content_type: str = "application/x-www-form-urlencoded",
+    ) -> Exchange:
+        """The PGO (or ``by``) redeems the code (or another). ``certificate``: identity in the handshake, None for none."""
+        pgo = by or self.pgo
+        exchange = pgo.token_request(
+            self.offer,
+            self.code if code is None else code,
+            changes,
+            redirect_uri=self.redirect_uri,
+            method=method,
+            content_type=content_type,
+        )
+        exchange = replace(exchange, flow=self.browser.flow, deviation=deviation, twin=twin or pgo.name)
+        sent = self.client.send(exchange, certificate=pgo.name if certificate == "" else certificate or "nobody")
+        members = sent.response.json if sent.response else None
+        if isinstance(members, Mapping) and isinstance(members.get("access_token"), str):
+            self.token = members["access_token"]
+        return sent
+
+    def ask(
+        self,
+        path: str | None = None,
+        *,
+        by: Pgo | None = None,
+        certificate: str | None = "",
+        token: str | None = "",
+        offer: Offer | None = None,
+        deviation: str | None = None,
+        twin: str | None = None,
+        scheme: str = "Bearer",
+        method: str = "GET",
+        body: bytes = b"",
+        query: oauth.Parameters = (),
+    ) -> Exchange:
+        """The PGO (or ``by``) sends a FHIR request with its token (or another; None for none)."""
+        pgo = by or self.pgo
+        exchange = pgo.resource_request(
+            offer or self.offer,
+            self.token if token == "" else token,
+            self.resource_path if path is None else path,
+            scheme=scheme,
+            method=method,
+            body=body,
+            query=query,
+        )
+        exchange = replace(exchange, flow=self.browser.flow, deviation=deviation, twin=twin or pgo.name)
+        return self.client.send(exchange, certificate=pgo.name if certificate == "" else certificate or "nobody")
+
+    @property
+    def code(self) -> str:
+        """The code that came back; empty when none did."""
+        return oauth.redirect(self.location).get("code") or ""
+
+    @property
+    def location(self) -> str:
+        """Where the browser was sent in the end, when that is the PGO; else empty."""
+        return self.visits[-1].location if self.visits and self.visits[-1].stopped == "at the client" else ""
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Everything the browser exchanged so far."""
+        return tuple(exchange for visit in self.visits for exchange in visit.exchanges)
+
+    def _halted(self, visit: Visit) -> Exchange:
+        if not self.visits or visit.exchanges is not self.visits[-1].exchanges:
+            self.visits.append(visit)
+        return visit.last
+
+
+def _single(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,137 @@
+"""FHIR STU3 messages: the little of their shape that the flow needs. Reading loosely, in JSON or XML."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+MEDIA_TYPES = frozenset(
+    {"application/fhir+json", "application/json+fhir", "application/json", "text/json"}
+    | {"application/fhir+xml", "application/xml+fhir", "application/xml", "text/xml"}
+)
+JSON = "application/fhir+json"
+_NAMESPACE = "{http://hl7.org/fhir}"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue of an OperationOutcome: its severity and code, empty when absent."""
+
+    severity: str
+    code: str
+
+
+def resource_type(body: bytes) -> str | None:
+    """The type of the resource in a body, or None when it is no FHIR resource."""
+    if (data := _json(body)) is not None:
+        name = data.get("resourceType") if isinstance(data, dict) else None
+        return name if isinstance(name, str) and name else None
+    root = _xml(body)
+    if root is not None and isinstance(root.tag, str) and root.tag.startswith(_NAMESPACE):
+        return str(root.tag.removeprefix(_NAMESPACE))
+    return None
+
+
+def issues(body: bytes) -> list[Issue]:
+    """The issues of the OperationOutcome in a body, also of one inside a Bundle; empty when there is none."""
+    if (data := _json(body)) is not None:
+        found = []
+        for outcome in _objects(data, "OperationOutcome"):
+            rows = outcome.get("issue")
+            found += [Issue(_text(r.get("severity")), _text(r.get("code"))) for r in _list(rows) if isinstance(r, dict)]
+        return found
+    root = _xml(body)
+    if root is None:
+        return []
+    return [
+        Issue(_value(issue, "severity"), _value(issue, "code"))
+        for outcome in root.iter(f"{_NAMESPACE}OperationOutcome")
+        for issue in outcome.iterfind(f"{_NAMESPACE}issue")
+    ]
+
+
+def resources(body: bytes) -> list[str]:
+    """The types of every resource in a body, OperationOutcome and Bundle left out: what would be health data."""
+    shells = {"Bundle", "OperationOutcome"}
+    if (data := _json(body)) is not None:
+        return [_text(r.get("resourceType")) for r in _objects(data, None) if r.get("resourceType") not in shells]
+    root = _xml(body)
+    if root is None or resource_type(body) is None:
+        return []
+    held = [child for holder in root.iter(f"{_NAMESPACE}resource") for child in holder if isinstance(child.tag, str)]
+    tags = [str(element.tag).removeprefix(_NAMESPACE) for element in [root, *held]]
+    return [tag for tag in tags if tag not in shells]
+
+
+def urls(body: bytes) -> list[str]:
+    """The absolute addresses that a client would follow from here: links, full URLs and references."""
+    if (data := _json(body)) is not None:
+        return [value for key, value in _pairs(data) if key in {"url", "fullUrl", "reference"} and _is_address(value, key)]
+    root = _xml(body)
+    if root is None:
+        return []
+    names = {f"{_NAMESPACE}{name}": name for name in ("url", "fullUrl", "reference")}
+    found = [(element.get("value") or "", names.get(str(element.tag), "")) for element in root.iter()]
+    return [value for value, name in found if name and _is_address(value, name)]
+
+
+def _is_address(value: str, key: str) -> bool:
+    # An extension's url and a system are names, not addresses; links and references of a Bundle have these three keys.
+    return value.startswith(("http://", "https://")) and not (key == "url" and "StructureDefinition" in value)
+
+
+def _json(body: bytes) -> Any:
+    if not body.lstrip()[:1] in (b"{", b"["):
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _xml(body: bytes) -> Any:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    return None if root.getroottree().docinfo.doctype else root
+
+
+def _objects(data: Any, kind: str | None) -> Iterator[dict[str, Any]]:
+    waiting = [data]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, dict):
+            name = current.get("resourceType")
+            if isinstance(name, str) and kind in (None, name):
+                yield current
+            waiting += current.values()
+        elif isinstance(current, list):
+            waiting += current
+
+
+def _pairs(data: Any) -> Iterator[tuple[str, str]]:
+    waiting = [data]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, dict):
+            yield from ((key, value) for key, value in current.items() if isinstance(value, str))
+            waiting += current.values()
+        elif isinstance(current, list):
+            waiting += current
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _value(element: Any, name: str) -> str:
+    child = element.find(f"{_NAMESPACE}{name}")
+    return (child.get("value") or "") if child is not None else ""

@@ -1,0 +1,223 @@
+"""HTML pages as a browser would use them: text, links, forms, and where a page leads by itself. Shapes only."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+from lxml import etree, html
+from lxml.cssselect import CSSSelector
+
+_INVISIBLE = {"script", "style", "template", "noscript", "head"}
+_AUTO_SUBMIT = re.compile(r"\.submit\s*\(\s*\)")
+_REFRESH = re.compile(r"^\s*\d+(?:\.\d+)?\s*[;,]\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a browser would send: method, absolute URL and the pairs of the form."""
+
+    method: str
+    url: str
+    fields: tuple[tuple[str, str], ...]
+
+
+class PageError(ValueError):
+    """A page cannot be used as asked; the message says which selector or field was not there."""
+
+
+class Page:
+    """An HTML page at a URL. Never raises on bad markup: what cannot be parsed is an empty page."""
+
+    def __init__(self, body: bytes, url: str, charset: str = "utf-8") -> None:
+        self.url = url
+        parser = html.HTMLParser(encoding=charset, no_network=True, huge_tree=False)
+        try:
+            self._root = html.document_fromstring(body, parser=parser)
+        except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
+            self._root = html.document_fromstring("<html></html>")
+        base = self._root.find(".//base[@href]")
+        self.base = urljoin(url, base.get("href")) if base is not None else url
+
+    @property
+    def title(self) -> str:
+        """The title of the page, white space folded."""
+        return " ".join((self._root.findtext(".//title") or "").split())
+
+    @property
+    def text(self) -> str:
+        """The visible text, white space folded."""
+        parts: list[str] = []
+        _collect(self._root, parts)
+        return " ".join("".join(parts).split())
+
+    @property
+    def links(self) -> list[str]:
+        """The absolute targets of the links a person can follow."""
+        return [urljoin(self.base, a.get("href")) for a in self._root.iter("a", "area") if a.get("href")]
+
+    @property
+    def frames(self) -> list[str]:
+        """The absolute sources of frames."""
+        return [urljoin(self.base, f.get("src")) for f in self._root.iter("iframe", "frame") if f.get("src")]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every absolute address that the page could send a browser to: links, form actions, refreshes, scripts' strings."""
+        found = self.links + self.frames
+        for form in self._root.iter("form"):
+            found.append(urljoin(self.base, form.get("action") or self.url))
+        for element in self._root.iter("button", "input"):
+            if element.get("formaction"):
+                found.append(urljoin(self.base, element.get("formaction")))
+        if self.refresh:
+            found.append(self.refresh)
+        for script in self._root.iter("script"):
+            found += re.findall(r"https?:[^\s'\"<>\\]+", script.text or "")
+        return found
+
+    @property
+    def refresh(self) -> str | None:
+        """Where a meta refresh leads; None without one."""
+        for meta in self._root.iter("meta"):
+            if (meta.get("http-equiv") or "").lower() == "refresh" and (m := _REFRESH.match(meta.get("content") or "")):
+                return urljoin(self.base, m.group(1).strip())
+        return None
+
+    @property
+    def has_form(self) -> bool:
+        """Whether there is a form at all."""
+        return next(self._root.iter("form"), None) is not None
+
+    @property
+    def has_script(self) -> bool:
+        """Whether the page may work by script."""
+        return next(self._root.iter("script"), None) is not None
+
+    def matches(self, selector: str) -> bool:
+        """Whether a CSS selector finds something. Raises ``PageError`` when it is no selector."""
+        return bool(self.select(selector))
+
+    def select(self, selector: str) -> list[Any]:
+        """The elements that a CSS selector finds. Raises ``PageError`` when it is no selector."""
+        try:
+            return list(CSSSelector(selector, translator="html")(self._root))
+        except Exception as error:
+            raise PageError(f"{selector!r} is not a CSS selector ({error})") from error
+
+    def press(
+        self,
+        selector: str,
+        fill: Mapping[str, str] | None = None,
+        check: tuple[str, ...] = (),
+        select: Mapping[str, str] | None = None,
+    ) -> Submission:
+        """Fill in the form around the control that ``selector`` finds, and press it; a link is followed.
+
+        ``fill`` maps a field's name, or a selector, to its value; ``check`` are selectors of boxes to tick; ``select`` maps a
+        selector to the option's value. Raises ``PageError`` when a control or a field is not there.
+        """
+        controls = self.select(selector)
+        if not controls:
+            raise PageError(f"nothing on the page matches {selector!r}")
+        control = controls[0]
+        if control.tag == "a":
+            return Submission("GET", urljoin(self.base, control.get("href") or ""), ())
+        form = control if control.tag == "form" else self._form_of(control)
+        if form is None:
+            raise PageError(f"{selector!r} stands in no form")
+        for name, value in (fill or {}).items():
+            self._field(form, name).set("value", value)
+        for box in check:
+            self._first(box).set("checked", "checked")
+        for name, value in (select or {}).items():
+            _choose(self._first(name), value)
+        return self._submission(form, None if control is form else control)
+
+    def automatic_submission(self) -> Submission | None:
+        """The form that the page sends by itself: hidden fields and a script (or an onload) that submits. None without one."""
+        forms = list(self._root.iter("form"))
+        scripts = [script.text or "" for script in self._root.iter("script")]
+        scripts += [body.get("onload") or "" for body in self._root.iter("body")]
+        if len(forms) != 1 or not any(_AUTO_SUBMIT.search(script) for script in scripts):
+            return None
+        fields = [f for f in forms[0].iter("input", "select", "textarea")]
+        if any((f.get("type") or "text").lower() not in {"hidden", "submit", "button", "image"} for f in fields):
+            return None
+        return self._submission(forms[0], None)
+
+    def hidden_fields(self) -> list[tuple[str, str]]:
+        """The names and values of the hidden fields, over all forms."""
+        return [
+            (field.get("name") or "", field.get("value") or "")
+            for field in self._root.iter("input")
+            if (field.get("type") or "").lower() == "hidden"
+        ]
+
+    def _form_of(self, control: Any) -> Any:
+        if control.get("form"):
+            owners = [form for form in self._root.iter("form") if form.get("id") == control.get("form")]
+            return owners[0] if owners else None
+        return next(control.iterancestors("form"), None)
+
+    def _controls(self, form: Any) -> list[Any]:
+        kinds = ("input", "select", "textarea", "button")
+        return [c for c in self._root.iter(*kinds) if self._form_of(c) is form and c.get("disabled") is None]
+
+    def _field(self, form: Any, name: str) -> Any:
+        for field in self._controls(form):
+            if field.get("name") == name:
+                return field
+        try:
+            return self._first(name)
+        except PageError:
+            raise PageError(f"the form has no field {name!r}") from None
+
+    def _first(self, selector: str) -> Any:
+        found = self.select(selector)
+        if not found:
+            raise PageError(f"nothing on the page matches {selector!r}")
+        return found[0]
+
+    def _submission(self, form: Any, pressed: Any) -> Submission:
+        fields = [pair for control in self._controls(form) for pair in _successful(control, pressed)]
+        action = (pressed.get("formaction") if pressed is not None else None) or form.get("action") or self.url
+        method = (pressed.get("formmethod") if pressed is not None else None) or form.get("method") or "get"
+        return Submission(method.upper(), urljoin(self.base, action), tuple(fields))
+
+
+def _successful(control: Any, pressed: Any) -> list[tuple[str, str]]:
+    """The pairs a control contributes (HTML: constructing the entry list)."""
+    name, kind = control.get("name"), (control.get("type") or "").lower()
+    is_button = control.tag == "button" or kind in {"submit", "image", "button", "reset"}
+    if not name or (is_button and control is not pressed):
+        return []
+    if kind in {"checkbox", "radio"}:
+        return [(name, control.get("value") or "on")] if control.get("checked") is not None else []
+    if control.tag == "select":
+        options = list(control.iter("option"))
+        chosen = [o for o in options if o.get("selected") is not None] or options[:1]
+        return [(name, o.get("value") if o.get("value") is not None else (o.text or "")) for o in chosen]
+    if control.tag == "textarea":
+        return [(name, control.get("value") or control.text or "")]
+    return [(name, control.get("value") or "")]
+
+
+def _choose(field: Any, value: str) -> None:
+    options = list(field.iter("option"))
+    if all((option.get("value") or option.text) != value for option in options):
+        raise PageError(f"the field {field.get('name')!r} has no option {value!r}")
+    for option in options:
+        option.attrib.pop("selected", None)
+        if (option.get("value") or option.text) == value:
+            option.set("selected", "selected")
+
+
+def _collect(element: Any, parts: list[str]) -> None:
+    if isinstance(element.tag, str) and element.tag not in _INVISIBLE and element.get("hidden") is None:
+        parts.append(element.text or "")
+        for child in element:
+            _collect(child, parts)
+            parts.append(child.tail or "")
+        parts.append(" ")

@@ -1,0 +1,185 @@
+"""Secrets never reach the disk: each becomes a keyed pseudonym of the same shape.
+
+Checks judge the stored evidence, so a pseudonym keeps everything a check may look at: equal secrets have equal pseudonyms,
+the length and the character classes stay, a UUID keeps its version and variant, a BSN stays a BSN (it passes the elfproef),
+also where it hides in another encoding. The key lives in memory for one run, so a pseudonym cannot be undone.
+"""
+
+import base64
+import hashlib
+import hmac
+import html
+import re
+import secrets
+import string
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote_plus
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_VERSION_AND_VARIANT = (14, 19)
+_HEX = re.compile(r"[0-9a-fA-F]{8,}")
+_SHORTEST = 6  # a shorter "code" guards nothing, and looking for it everywhere would garble the evidence
+_GLOBAL_LENGTH = 16  # a shorter cookie value ("nl", "1") is masked where it stands, but not looked for elsewhere
+
+_PARAMETERS = "code|access_token|refresh_token|id_token|client_secret|SAMLart|SAMLResponse|assertion"
+_QUERY_SECRET = re.compile(rf"(?:[?&#]|&amp;|^|\s)({_PARAMETERS})=([^&\s\"'<>#;]+)")
+_JSON_SECRET = re.compile(r'"(access_token|refresh_token|id_token)"\s*:\s*"([^"\\]+)"')
+_BEARER = re.compile(r"^\s*(?:bearer|basic|mac)\s+(\S+)", re.IGNORECASE)
+
+
+def passes_elfproef(digits: str) -> bool:
+    """Whether nine digits are a well-formed BSN (weights 9..2 and -1, sum a multiple of 11, not all zero)."""
+    if len(digits) != 9 or not digits.isascii() or not digits.isdigit() or not digits.strip("0"):
+        return False
+    weights = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+    return sum(weight * int(digit) for weight, digit in zip(weights, digits, strict=True)) % 11 == 0
+
+
+def _base64_core(text: str, offset: int) -> str:
+    """The base64 characters that ``text`` fully determines when it starts ``offset`` bytes into the encoded data."""
+    encoded = base64.b64encode(b"\0" * offset + text.encode()).decode()
+    return encoded[-(-offset * 8 // 6) : (offset + len(text)) * 8 // 6]
+
+
+BSN_ENCODINGS: dict[str, Callable[[str], str]] = {
+    "digits": lambda bsn: bsn,
+    "digits in groups with dots": lambda bsn: f"{bsn[:4]}.{bsn[4:6]}.{bsn[6:]}",
+    "digits in groups with hyphens": lambda bsn: f"{bsn[:3]}-{bsn[3:6]}-{bsn[6:]}",
+    "digits in groups with spaces": lambda bsn: f"{bsn[:3]} {bsn[3:6]} {bsn[6:]}",
+    "digits reversed": lambda bsn: bsn[::-1],
+    "base64": lambda bsn: _base64_core(bsn, 0),
+    "base64 at offset 1": lambda bsn: _base64_core(bsn, 1),
+    "base64 at offset 2": lambda bsn: _base64_core(bsn, 2),
+    "hexadecimal": lambda bsn: bsn.encode().hex(),
+    "percent-encoding": lambda bsn: "".join(f"%{ord(digit):02X}" for digit in bsn),
+    "character references": lambda bsn: "".join(f"&#{ord(digit)};" for digit in bsn),
+    "JSON escapes": lambda bsn: "".join(f"\\u{ord(digit):04x}" for digit in bsn),
+    "MD5": lambda bsn: hashlib.md5(bsn.encode(), usedforsecurity=False).hexdigest(),
+    "SHA-1": lambda bsn: hashlib.sha1(bsn.encode(), usedforsecurity=False).hexdigest(),
+    "SHA-256": lambda bsn: hashlib.sha256(bsn.encode()).hexdigest(),
+    "SHA-512": lambda bsn: hashlib.sha512(bsn.encode()).hexdigest(),
+    "SHA-256 in base64": lambda bsn: base64.b64encode(hashlib.sha256(bsn.encode()).digest()).decode()[:43],
+}
+"""How a BSN may be written so that it can be undone (a plain hash of nine digits can: there are only 10^9). AMB.56."""
+
+
+class Redactor:
+    """Replaces registered secrets in text by pseudonyms. Not thread-safe by itself: the journal holds the lock."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key or secrets.token_bytes(32)
+        self._replacements: dict[str, str] = {}
+
+    def register(self, value: str) -> None:
+        """From now on ``value`` is a secret, as it is and as URL, HTML and form encodings write it."""
+        if len(value) < _SHORTEST or value in self._replacements:
+            return
+        pseudonym = self.pseudonym(value)
+        for encode in (str, quote, lambda text: quote(text, safe=""), quote_plus, html.escape):
+            self._replacements.setdefault(encode(value), encode(pseudonym))
+
+    def register_bsn(self, bsn: str) -> str:
+        """From now on this BSN is masked in every encoding of ``BSN_ENCODINGS``; returns its pseudonym, again a BSN."""
+        pseudonym = self._bsn_pseudonym(bsn)
+        for encode in BSN_ENCODINGS.values():
+            self._replacements[encode(bsn)] = encode(pseudonym)
+            self._replacements[encode(bsn).upper()] = encode(pseudonym).upper()
+        return pseudonym
+
+    def pseudonym(self, value: str) -> str:
+        """The pseudonym of a secret: same length and character classes; UUIDs and BSNs inside it stay such."""
+        if value in self._replacements:
+            return self._replacements[value]
+        known = [re.escape(secret) for secret in self._replacements if secret in value]
+        units = re.compile("|".join([*sorted(known, key=len, reverse=True), UUID.pattern]))
+        parts = []
+        end = 0
+        for match in units.finditer(value):
+            unit = match.group()
+            parts += [self._characters(value[end : match.start()]), self._replacements.get(unit) or self._uuid(unit)]
+            end = match.end()
+        return "".join([*parts, self._characters(value[end:])])
+
+    def text(self, text: str) -> str:
+        """``text`` with every registered secret replaced."""
+        return self._mask_known(text)
+
+    def cookie_header(self, header: str) -> str:
+        """A Cookie or Set-Cookie header with every cookie value replaced; attributes such as Path stay."""
+        pairs = header.split(";")
+        return ";".join(self._cookie_pair(pair) for pair in pairs)
+
+    def _cookie_pair(self, pair: str) -> str:
+        name, equals, value = pair.partition("=")
+        if not equals or name.strip().lower() in _COOKIE_ATTRIBUTES:
+            return pair
+        if len(value.strip()) >= _GLOBAL_LENGTH:
+            self.register(value.strip())
+        return f"{name}={self.pseudonym(value)}"
+
+    def _mask_known(self, text: str) -> str:
+        for secret, pseudonym in self._replacements.items():
+            if secret in text:
+                text = text.replace(secret, pseudonym)
+        return text
+
+    def _stream(self, value: str, counter: int = 0) -> Iterator[int]:
+        while True:
+            yield from hmac.digest(self._key, f"{counter}:{value}".encode("utf-8", "surrogatepass"), "sha512")
+            counter += 1
+
+    def _uuid(self, value: str) -> str:
+        stream = self._stream(value.lower())
+        digits = [f"{next(stream) % 16:x}" if c != "-" else c for c in value.lower()]
+        for position in _VERSION_AND_VARIANT:
+            digits[position] = value[position].lower()
+        masked = "".join(digits)
+        return masked if value == value.lower() else masked.upper()
+
+    def _characters(self, value: str) -> str:
+        stream = self._stream(value)
+        hexadecimal = bool(_HEX.fullmatch(value))
+        classes = (string.digits, "abcdef", "ABCDEF") if hexadecimal else (string.digits, _LOWER, _UPPER)
+        return "".join(_same_class(character, next(stream), classes) for character in value)
+
+    def _bsn_pseudonym(self, bsn: str) -> str:
+        for counter in range(10_000):
+            stream = self._stream(bsn, counter * 1000)
+            candidate = "9" + "".join(str(next(stream) % 10) for _ in range(8))
+            if passes_elfproef(candidate) and candidate != bsn:
+                return candidate
+        raise AssertionError("one candidate in eleven passes the elfproef, so this is out of reach")
+
+
+_COOKIE_ATTRIBUTES = {"path", "domain", "expires", "max-age", "samesite", "priority", "version", "comment"}
+_LOWER = string.ascii_lowercase
+_UPPER = string.ascii_uppercase
+
+
+def _same_class(character: str, draw: int, classes: tuple[str, str, str]) -> str:
+    for alphabet, members in zip(classes, (string.digits, _LOWER, _UPPER), strict=True):
+        if character in members:
+            return alphabet[draw % len(alphabet)]
+    return character
+
+
+def secrets_in(
+    url: str, headers: Iterable[tuple[str, str]], body: str, *, search_parameters: bool = False
+) -> Iterator[str]:
+    """The codes, tokens and assertions of one message, found by their protocol names.
+
+    ``search_parameters`` says that this is a FHIR request or answer, where ``code`` is a search parameter and no secret.
+    """
+    texts = [url, body]
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in {"location", "refresh", "link", "content-location", "referer"}:
+            texts.append(value)
+        if lowered in {"authorization", "proxy-authorization"} and (match := _BEARER.match(value)):
+            yield match.group(1)
+    for text in texts:
+        for name, value in _QUERY_SECRET.findall(text):
+            if not (search_parameters and name == "code"):
+                yield unquote_plus(html.unescape(value))
+    for _, value in _JSON_SECRET.findall(body):
+        yield value

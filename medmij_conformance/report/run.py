@@ -1,0 +1,323 @@
+"""The one model of a finished (or interrupted) run: everything a report shows, read back from the journal.
+
+Roll-up happens here and nowhere else: a judgement becomes a verdict per requirement, a refusal without its accepted twin becomes
+``not_tested``, planned checks that never ran become ``not_tested``, and the worst verdict is the requirement's outcome.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medmij_conformance.evidence import Exchange, from_json, read_journal
+from medmij_conformance.requirements import Catalogue, Requirement, catalogue
+from medmij_conformance.verdict import REGISTRY, Finding, Outcome, outcome_for, run_verdict, worst
+
+JOURNAL = "evidence.jsonl"
+
+
+class JournalError(ValueError):
+    """The journal cannot be read as a run; the message names the file and what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one check says about one requirement in one scenario."""
+
+    requirement: str
+    check: str
+    claim: str
+    outcome: Outcome
+    scenario: str
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    exchanges: tuple[int, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What the findings expected, or else what the check claims."""
+        return "; ".join(dict.fromkeys(finding.expected for finding in self.findings)) or self.claim
+
+    @property
+    def observed(self) -> str:
+        """What was seen instead; the reason when nothing could be judged; as expected when there is no finding."""
+        return "; ".join(dict.fromkeys(f.observed for f in self.findings)) or self.reason or "as expected"
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """The readings of ambiguous passages that the findings lean on."""
+        return tuple(dict.fromkeys(finding.reading for finding in self.findings if finding.reading))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A sentence of a scenario as it went: ``passed``, ``failed``, ``stopped`` or ``not run``."""
+
+    keyword: str
+    text: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A scenario as planned and as it went."""
+
+    id: str
+    name: str
+    title_nl: str
+    feature: str
+    requirements: tuple[str, ...]
+    outcome: Outcome
+    duration_s: float
+    reason: str
+    steps: tuple[Step, ...]
+    verdicts: tuple[Verdict, ...]
+    exchanges: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementResult:
+    """What the run says about a requirement.
+
+    ``promised``: the plan promises it. ``planned``: scenarios of this run show it, so it counts for the verdict.
+    """
+
+    requirement: Requirement
+    outcome: Outcome
+    promised: bool
+    planned: bool
+    reason: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of the harness against one target."""
+
+    tool: Mapping[str, str]
+    target: Mapping[str, Any]
+    role: str
+    release: str
+    plan: str
+    seed: int
+    command: str
+    started: str
+    finished: str | None
+    interrupted: bool
+    requirements: tuple[RequirementResult, ...]
+    scenarios: tuple[Scenario, ...]
+    exchanges: Mapping[int, Exchange] = field(repr=False)
+    trouble: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``pass``, ``fail``, ``undecided`` or ``error``, over the planned requirements."""
+        if self.interrupted or self.trouble:
+            seen = [*(result.outcome for result in self.requirements if result.planned), Outcome.ERROR]
+            return run_verdict(seen)
+        return run_verdict(result.outcome for result in self.requirements if result.planned)
+
+    @property
+    def shown(self) -> int:
+        """How many promised requirements were judged without a deviation."""
+        good = {Outcome.PASS, Outcome.WARNING, Outcome.ATTESTED, Outcome.NOT_APPLICABLE}
+        return sum(result.promised and result.outcome in good for result in self.requirements)
+
+    @property
+    def promised(self) -> int:
+        """How many requirements the plan promises for this role."""
+        return sum(result.promised for result in self.requirements)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every promised requirement was judged without a deviation."""
+        return self.shown == self.promised
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one sentence, with what it covers."""
+        counts = f"{self.shown} of {self.promised} requirements ({self.plan} plan)"
+        failed = sum(result.planned and result.outcome is Outcome.FAIL for result in self.requirements)
+        open_ = sum(
+            result.planned and result.outcome in {Outcome.NOT_TESTED, Outcome.REVIEW} for result in self.requirements
+        )
+        match self.verdict:
+            case "pass":
+                return f"no deviation found in {counts}"
+            case "fail":
+                return f"{failed} requirement{'s' * (failed != 1)} not met; no deviation found in {counts}"
+            case "undecided":
+                return f"{open_} requirement{'s' * (open_ != 1)} could not be judged; no deviation found in {counts}"
+        return f"the harness could not finish; no deviation found in {counts}"
+
+    def counts(self) -> dict[str, int]:
+        """Outcome -> how many requirements of the role have it, worst first."""
+        order = [*WORST_AND_NA]
+        return {outcome.value: sum(r.outcome is outcome for r in self.requirements) for outcome in order}
+
+
+WORST_AND_NA = (
+    Outcome.FAIL,
+    Outcome.ERROR,
+    Outcome.NOT_TESTED,
+    Outcome.REVIEW,
+    Outcome.WARNING,
+    Outcome.ATTESTED,
+    Outcome.PASS,
+    Outcome.NOT_APPLICABLE,
+)
+
+
+def read_run(directory: Path) -> Run:
+    """The run whose journal stands in ``directory``. Raises ``JournalError`` when there is none or it is no journal."""
+    path = directory / JOURNAL
+    if not path.is_file():
+        raise JournalError(f"{path}: no journal; expected the directory of a run, with {JOURNAL} in it")
+    try:
+        return build_run(read_journal(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(f"{path}: not the journal of a run ({type(error).__name__}: {error})") from error
+
+
+def build_run(records: Iterable[Mapping[str, Any]]) -> Run:
+    """The run that these journal records describe. Raises ``KeyError`` when the opening records are missing."""
+    by_type: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        by_type[record["type"]].append(record)
+    if not by_type["run"] or not by_type["plan"]:
+        raise ValueError("the records that open a run are missing")
+    opening, plan = by_type["run"][0], by_type["plan"][-1]
+    exchanges = {record["number"]: from_json(record) for record in by_type["exchange"]}
+    known = catalogue(opening["release"])
+    twins = _Twins([*by_type["judgement"], *by_type["precondition"]], exchanges)
+    scenarios = tuple(_scenario(row, by_type, exchanges, twins, known) for row in plan["scenarios"])
+    ended = by_type["run-end"]
+    return Run(
+        **{key: opening[key] for key in ("tool", "target", "role", "release", "plan", "seed", "command", "started")},
+        finished=ended[-1]["finished"] if ended else None,
+        interrupted=not ended,
+        trouble=ended[-1].get("trouble", "") if ended else "the run was interrupted before its end",
+        requirements=tuple(_requirement_results(known, opening, plan, scenarios)),
+        scenarios=scenarios,
+        exchanges=exchanges,
+    )
+
+
+class _Twins:
+    """Which requests without a defect were accepted, by endpoint and identity."""
+
+    def __init__(self, judgements: Iterable[Mapping[str, Any]], exchanges: Mapping[int, Exchange]) -> None:
+        self._exchanges = exchanges
+        self._accepted: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for record in judgements:
+            endpoint = REGISTRY[record["check"]].accepts
+            if endpoint and record["outcome"] == Outcome.PASS and record["exchanges"]:
+                last = max(record["exchanges"])
+                self._accepted[endpoint, exchanges[last].identity].append(last)
+
+    def missing(self, record: Mapping[str, Any]) -> str:
+        """Why a refusal does not count; empty when its twin was accepted before and after it."""
+        endpoint = REGISTRY[record["check"]].twin
+        if not endpoint or not record["exchanges"]:
+            return ""
+        number = max(record["exchanges"])
+        identity = self._exchanges[number].twin
+        accepted = self._accepted[endpoint, identity]
+        sides = [side for side, seen in (("before", min), ("after", max)) if not self._beside(accepted, number, seen)]
+        if not sides:
+            return ""
+        return f"the same request without the defect was not seen accepted {' and '.join(sides)} it ({identity}, {endpoint})"
+
+    @staticmethod
+    def _beside(accepted: list[int], number: int, side: Any) -> bool:
+        return bool(accepted) and (side(accepted) < number if side is min else side(accepted) > number)
+
+
+def _scenario(
+    row: Mapping[str, Any],
+    by_type: Mapping[str, list[Mapping[str, Any]]],
+    exchanges: Mapping[int, Exchange],
+    twins: _Twins,
+    known: Catalogue,
+) -> Scenario:
+    own = {kind: [r for r in by_type[kind] if r.get("scenario") == row["id"]] for kind in _SCENARIO_RECORDS}
+    end = own["scenario-end"][-1] if own["scenario-end"] else None
+    reason = end["reason"] if end else ("not finished" if own["scenario-start"] else "not run")
+    verdicts = [v for record in own["judgement"] for v in _verdicts(record, twins, known)]
+    judged = {record["check"] for record in own["judgement"]}
+    verdicts += [
+        Verdict(
+            requirement=requirement,
+            check=name,
+            claim=REGISTRY[name].claim,
+            outcome=Outcome.ERROR if end and end["outcome"] == "error" else Outcome.NOT_TESTED,
+            scenario=row["id"],
+            reason=reason or "the scenario did not get this far",
+        )
+        for name in row["checks"]
+        if name not in judged
+        for requirement in REGISTRY[name].requirements
+    ]
+    outcome = Outcome.ERROR if end and end["outcome"] == "error" else worst(v.outcome for v in verdicts)
+    steps = [Step(**{k: record[k] for k in ("keyword", "text", "outcome", "detail")}) for record in own["step"]]
+    steps += [Step(**step, outcome="not run") for step in row["steps"][len(steps) :]]
+    return Scenario(
+        **{key: row[key] for key in ("id", "name", "title_nl", "feature")},
+        requirements=tuple(row["requirements"]),
+        outcome=outcome,
+        duration_s=end["duration_s"] if end else 0.0,
+        reason=reason,
+        steps=tuple(steps),
+        verdicts=tuple(verdicts),
+        exchanges=tuple(number for number, exchange in exchanges.items() if exchange.scenario == row["id"]),
+    )
+
+
+_SCENARIO_RECORDS = ("scenario-start", "scenario-end", "step", "judgement")
+
+
+def _verdicts(record: Mapping[str, Any], twins: _Twins, known: Catalogue) -> list[Verdict]:
+    check = REGISTRY[record["check"]]
+    outcome, reason = Outcome(record["outcome"]), record["reason"]
+    if outcome is Outcome.PASS and (missing := twins.missing(record)):
+        outcome, reason = Outcome.NOT_TESTED, missing
+    findings = tuple(Finding(**{**f, "outcome": Outcome(f["outcome"])}) for f in record["findings"])
+    return [
+        Verdict(
+            requirement=requirement,
+            check=check.id,
+            claim=check.claim,
+            outcome=outcome_for(known[requirement], outcome),
+            scenario=record["scenario"],
+            findings=findings,
+            reason=reason,
+            exchanges=tuple(record["exchanges"]),
+        )
+        for requirement in check.requirements
+    ]
+
+
+def _requirement_results(
+    known: Catalogue, opening: Mapping[str, Any], plan: Mapping[str, Any], scenarios: Iterable[Scenario]
+) -> Iterable[RequirementResult]:
+    verdicts: dict[str, list[Verdict]] = defaultdict(list)
+    for scenario in scenarios:
+        for verdict in scenario.verdicts:
+            verdicts[verdict.requirement].append(verdict)
+    for requirement in known.of_role(opening["role"]):
+        row = plan["requirements"][requirement.id]
+        own = tuple(v for bearer in sorted(known.bearers(requirement.id)) for v in verdicts[bearer])
+        excused = opening["target"].get("not_applicable", {}).get(requirement.id)
+        outcome = worst(outcome_for(requirement, verdict.outcome) for verdict in own)
+        if not row["planned"] and outcome is not Outcome.FAIL:
+            outcome = Outcome.NOT_TESTED
+        yield RequirementResult(
+            requirement=requirement,
+            outcome=Outcome.NOT_APPLICABLE if excused else outcome,
+            promised=row["promised"],
+            planned=row["planned"] and not excused,
+            reason=excused or row["reason"],
+            verdicts=own,
+        )

@@ -1,0 +1,18 @@
+"""The sentence of a check: one source for the Then of a feature, the judge and the coverage."""
+
+from functools import cache
+
+import parse
+
+from medmij_conformance.verdict import REGISTRY, Check
+
+
+@cache
+def _patterns() -> tuple[tuple[parse.Parser, Check], ...]:
+    return tuple((parse.compile(check.then), check) for check in REGISTRY.values())
+
+
+@cache
+def checks_of(sentence: str) -> tuple[Check, ...]:
+    """The checks that a sentence of a feature runs; none for a Given or a When."""
+    return tuple(check for pattern, check in _patterns() if pattern.parse(sentence) is not None)

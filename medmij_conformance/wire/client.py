@@ -1,0 +1,385 @@
+"""The client end of the wire: one fresh connection per request, everything recorded, nothing without a limit.
+
+``[connect]`` of the target file stands in for DNS and is the list of what may be reached: a host that it does not name is never
+dialled. httpcore speaks HTTP; the connection under it is ours, because only there can a total time limit, the negotiated TLS and
+the certificates of the peer be had.
+"""
+
+import hashlib
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+
+from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Tls, Trouble, wall_time
+
+_CERTIFICATE_REQUEST, _CERTIFICATE = 13, 11
+_ALERT = 21
+_SILENT_AFTER = 3  # time-outs in a row on one endpoint, after which it is not asked again in this run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """``exchange_s``: seconds for one exchange, all of it; ``body_bytes``: the largest body read; ``pace_ms``: pause before."""
+
+    exchange_s: float = 20.0
+    body_bytes: int = 5_000_000
+    pace_ms: float = 0.0
+    retry_after_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who we are on a connection: PEM files of a certificate with its chain and of its key; both None for a browser."""
+
+    name: str
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What one connection saw, filled in while it lives."""
+
+    deadline: float
+    address: str = ""
+    tls: Tls | None = None
+    requested: bool = False
+    presented: bool = False
+    alert: str | None = None
+
+
+class Client:
+    """Sends requests of the players and appends each exchange to the evidence. Thread-safe."""
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        *,
+        connect: Mapping[str, str],
+        identities: Iterable[Identity] = (),
+        trust_back: Iterable[Path] = (),
+        trust_front: Iterable[Path] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.evidence = evidence
+        self.limits = limits or Limits()
+        self._connect = connect
+        self._identities = {identity.name: identity for identity in identities}
+        self._trust = {True: tuple(trust_back), False: None if trust_front is None else tuple(trust_front)}
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._timeouts: defaultdict[str, int] = defaultdict(int)
+        self._lock = threading.Lock()
+
+    def send(self, exchange: Exchange, *, certificate: str | None = None) -> Exchange:
+        """Send ``exchange.request`` and return the raw exchange as recorded, with a response or with its trouble.
+
+        ``certificate`` names the identity that is presented in the TLS handshake; None means a connection of the front
+        channel, without one. An answer of 429 or 503 with a short Retry-After is waited for and asked again, once.
+        """
+        done = self._attempt(exchange, certificate)
+        pause = _retry_after(done.response)
+        if pause is not None and pause <= self.limits.retry_after_s:
+            time.sleep(pause)
+            done = self._attempt(exchange, certificate)
+        return done
+
+    def reaches(self, url: str) -> bool:
+        """Whether ``[connect]`` names the host and port of an address."""
+        return _origin(url) in self._connect
+
+    def _attempt(self, exchange: Exchange, certificate: str | None) -> Exchange:
+        if self.limits.pace_ms:
+            time.sleep(self.limits.pace_ms / 1000)
+        started, at = self.evidence.now(), wall_time()
+        origin = _origin(exchange.request.url)
+        connection = _Connection(deadline=time.monotonic() + self.limits.exchange_s)
+        response, trouble = self._converse(exchange.request, origin, connection, certificate)
+        self._count_timeouts(origin, trouble)
+        tls = connection.tls and replace(
+            connection.tls,
+            certificate_requested=connection.requested,
+            certificate_presented=connection.presented,
+            alert=connection.alert,
+        )
+        if tls is None and connection.alert:
+            tls = Tls(alert=connection.alert, certificate_requested=connection.requested)
+        return self.evidence.append(
+            replace(
+                exchange,
+                response=response,
+                trouble=trouble,
+                tls=tls,
+                address=connection.address,
+                started=started,
+                finished=self.evidence.now(),
+                at=at,
+            )
+        )
+
+    def _converse(
+        self, request: Request, origin: str, connection: _Connection, certificate: str | None
+    ) -> tuple[Response | None, Trouble | None]:
+        if origin not in self._connect:
+            return None, Trouble(kind="not-allowed", detail=f"{origin} is not in [connect], so it was not asked")
+        if self._timeouts[origin] >= _SILENT_AFTER:
+            detail = f"endpoint not answering: {_SILENT_AFTER} time-outs in a row on {origin}"
+            return None, Trouble(kind="silent-endpoint", detail=detail)
+        backend = _Backend(self._connect[origin], connection)
+        pool = httpcore.ConnectionPool(
+            ssl_context=self._context(certificate), network_backend=backend, max_connections=1, retries=0
+        )
+        limit = self.limits.exchange_s
+        timeouts = {"connect": limit, "read": limit, "write": limit, "pool": limit}
+        response: Response | None = None
+        try:
+            with (
+                pool,
+                pool.stream(
+                    request.method,
+                    request.url,
+                    headers=_headers(request),
+                    content=request.body,
+                    extensions={"timeout": timeouts},
+                ) as answer,
+            ):
+                response = _response(answer)
+                body = bytearray()
+                for chunk in answer.iter_stream():
+                    body += chunk
+                    response = replace(response, body=bytes(body[: self.limits.body_bytes]))
+                    if len(body) > self.limits.body_bytes:
+                        detail = f"the body is larger than {self.limits.body_bytes} bytes and was not read further"
+                        return response, Trouble(kind="too-large", detail=detail)
+                return response, None
+        except Exception as error:  # noqa: BLE001 whatever a hostile peer provokes is an answer, and is classified
+            return response, _trouble(error, self.limits.exchange_s)
+
+    def _count_timeouts(self, origin: str, trouble: Trouble | None) -> None:
+        with self._lock:
+            if trouble and trouble.kind == "timeout":
+                self._timeouts[origin] += 1
+            elif not trouble or trouble.kind != "silent-endpoint":
+                self._timeouts[origin] = 0
+
+    def _context(self, certificate: str | None) -> ssl.SSLContext:
+        with self._lock:
+            key = certificate or ""
+            if key not in self._contexts:
+                self._contexts[key] = self._new_context(certificate)
+            return self._contexts[key]
+
+    def _new_context(self, certificate: str | None) -> ssl.SSLContext:
+        trust = self._trust[certificate is not None]
+        context = ssl.create_default_context() if trust is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for path in trust or ():
+            context.load_verify_locations(cafile=path)
+        # Old versions are the business of the TLS probe; here a gateway only has to be reachable.
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.post_handshake_auth = True
+        identity = self._identities.get(certificate) if certificate else None
+        if identity and identity.certificate:
+            context.load_cert_chain(identity.certificate, identity.key)
+        _watch_handshakes(context)
+        return context
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Dials the one address that stands in ``[connect]`` for the host."""
+
+    def __init__(self, address: str, connection: _Connection) -> None:
+        self._address = address
+        self._connection = connection
+
+    def connect_tcp(
+        self,
+        host: str,  # noqa: ARG002
+        port: int,  # noqa: ARG002
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        name, _, port_text = self._address.rpartition(":")
+        self._connection.address = self._address
+        try:
+            plain = socket.create_connection((name.strip("[]"), int(port_text)), timeout=_remaining(self._connection))
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _Stream(plain, self._connection)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A socket under one deadline for everything that happens on it."""
+
+    def __init__(self, plain: socket.socket, connection: _Connection) -> None:
+        self._socket = plain
+        self._connection = connection
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        self._socket.settimeout(_remaining(self._connection))
+        return self._socket.recv(max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._socket.settimeout(_remaining(self._connection))
+        self._socket.sendall(buffer)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        self._socket.settimeout(_remaining(self._connection))
+        wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname, do_handshake_on_connect=False)
+        _HANDSHAKES[wrapped] = self._connection
+        try:
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        self._connection.tls = Tls(
+            version=wrapped.version(), cipher=(wrapped.cipher() or ("",))[0], peer_chain=_peer_chain(wrapped)
+        )
+        return _Stream(wrapped, self._connection)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._socket if info in {"ssl_object", "socket"} and isinstance(self._socket, ssl.SSLSocket) else None
+
+
+_HANDSHAKES: weakref.WeakKeyDictionary[Any, _Connection] = weakref.WeakKeyDictionary()
+
+
+def _watch_handshakes(context: ssl.SSLContext) -> None:
+    """Note in each connection whether a certificate was asked for and shown, and which alert the peer sent.
+
+    The message callback of ``ssl`` is not public (it serves ``SSLKEYLOGFILE`` and debugging); ``tests/wire`` proves on each
+    Python that it works. Where it does not exist these facts stay unknown, and no verdict depends on them alone.
+    """
+
+    def note(tls: Any, direction: str, _version: Any, content_type: Any, message_type: Any, data: bytes) -> None:
+        connection = _HANDSHAKES.get(tls)
+        if connection is None:
+            return
+        if direction == "read" and int(content_type) == _ALERT and len(data) == 2:
+            connection.alert = _ALERTS.get(data[1], f"alert {data[1]}")
+        if direction == "read" and int(message_type) == _CERTIFICATE_REQUEST and int(content_type) != _ALERT:
+            connection.requested = True
+        # An empty Certificate message (no certificate at hand) is 4 octets of header and at most 4 of content.
+        if direction == "write" and int(message_type) == _CERTIFICATE and int(content_type) != _ALERT:
+            connection.presented = len(data) > 8
+
+    if hasattr(context, "_msg_callback"):
+        context._msg_callback = note
+
+
+def _origin(url: str) -> str:
+    """``host:port`` of an address, as ``[connect]`` writes it; empty when it is no address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme.lower(), 0)
+    except ValueError:
+        return ""
+    return f"{parts.hostname}:{port}" if parts.hostname and port else ""
+
+
+_ALERTS = {
+    0: "close_notify",
+    10: "unexpected_message",
+    40: "handshake_failure",
+    42: "bad_certificate",
+    43: "unsupported_certificate",
+    44: "certificate_revoked",
+    45: "certificate_expired",
+    46: "certificate_unknown",
+    47: "illegal_parameter",
+    48: "unknown_ca",
+    49: "access_denied",
+    70: "protocol_version",
+    71: "insufficient_security",
+    80: "internal_error",
+    112: "unrecognized_name",
+    116: "certificate_required",
+}
+
+
+def _remaining(connection: _Connection) -> float:
+    remaining = connection.deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("the time limit of the exchange has passed")
+    return remaining
+
+
+def _peer_chain(wrapped: ssl.SSLSocket) -> tuple[str, ...]:
+    # get_unverified_chain is public from Python 3.13; before that it is on the object underneath.
+    source = wrapped if hasattr(wrapped, "get_unverified_chain") else wrapped._sslobj  # type: ignore[attr-defined]
+    chain = source.get_unverified_chain() or ()
+    ders = (entry if isinstance(entry, bytes) else entry.public_bytes(_DER) for entry in chain)
+    return tuple(hashlib.sha256(der).hexdigest() for der in ders)
+
+
+_DER = 2  # ssl's private encoding constant for Certificate.public_bytes
+
+
+def _headers(request: Request) -> list[tuple[str, str]]:
+    names = {name.lower() for name, _ in request.headers}
+    parts = urlsplit(request.url)
+    defaults = [("Host", parts.netloc.rpartition("@")[2]), ("Accept-Encoding", "identity"), ("Connection", "close")]
+    headers = [pair for pair in defaults if pair[0].lower() not in names] + list(request.headers)
+    if request.body and not names & {"content-length", "transfer-encoding"}:
+        headers.append(("Content-Length", str(len(request.body))))
+    return headers
+
+
+def _response(answer: httpcore.Response) -> Response:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers)
+    reason = answer.extensions.get("reason_phrase", b"").decode("latin-1")
+    return Response(status=answer.status, reason=reason, headers=headers)
+
+
+def _trouble(error: BaseException, limit: float) -> Trouble:
+    """What a failure of the connection means, by the first telling exception in its chain of causes."""
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or current.__context__
+    for link in chain:
+        match link:
+            case ssl.SSLCertVerificationError():
+                return Trouble(kind="tls", detail=f"the server certificate is not accepted: {link.verify_message}")
+            case TimeoutError() | httpcore.TimeoutException():
+                return Trouble(kind="timeout", detail=f"no complete answer within {limit:g} s")
+            case ssl.SSLEOFError():
+                return Trouble(kind="reset", detail="the connection was cut without a TLS closure")
+            case ssl.SSLError():
+                return Trouble(kind="tls", detail=f"TLS failed: {link.reason or link}")
+            case ConnectionRefusedError():
+                return Trouble(kind="connect", detail="connection refused")
+            case ConnectionError() | BrokenPipeError():
+                return Trouble(kind="reset", detail="the connection was reset")
+    if isinstance(error, httpcore.ConnectError):
+        return Trouble(kind="connect", detail=str(error))
+    if isinstance(error, httpcore.RemoteProtocolError):
+        return Trouble(kind="protocol", detail=f"not a complete HTTP response: {error}")
+    if isinstance(error, (httpcore.NetworkError, OSError)):
+        return Trouble(kind="reset", detail=str(error) or type(error).__name__)
+    return Trouble(kind="protocol", detail=f"{type(error).__name__}: {error}")
+
+
+def _retry_after(response: Response | None) -> float | None:
+    if response is None or response.status not in {429, 503}:
+        return None
+    value = response.header("retry-after") or ""
+    return float(value) if value.isascii() and value.isdigit() else None

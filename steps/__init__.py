@@ -1,0 +1,1 @@
+"""The sentences of the features; the subject of a sentence is the module that holds it."""
