@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from medmij_conformance.redaction import Redactor, secrets_in
 
@@ -147,7 +147,7 @@ class Evidence:
         self._exchanges: dict[int, Exchange] = {}
         self._lock = threading.RLock()
         self._began = time.monotonic()
-        self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
+        self._file: BinaryIO | None = path.open("ab") if path else None
 
     def now(self) -> float:
         """Seconds on a monotonic clock since the journal began."""
@@ -202,7 +202,9 @@ class Evidence:
     def _write(self, record: dict[str, Any]) -> None:
         self.records.append(record)
         if self._file:
-            self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+            text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+            # A lone surrogate, which a hostile JSON answer can bring in, becomes the JSON escape that it came from.
+            self._file.write(text.encode("utf-8", "backslashreplace") + b"\n")
             self._file.flush()
 
 
@@ -268,7 +270,8 @@ def from_json(data: Mapping[str, Any]) -> Exchange:
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a journal. A last line that a killed run left unfinished is skipped; any other bad line is an error."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines: that would also split at U+2028 and its like inside a body.
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
             yield json.loads(line)

@@ -38,6 +38,7 @@ from medmij_conformance.verdict import (
 )
 from medmij_conformance.verdict import judge as run_check
 from medmij_conformance.wire.client import Client, Identity, Limits
+from medmij_conformance.wire.hooks import HookError, Hooks
 from medmij_conformance.wire.user_agent import UserAgent
 
 PLANS = ("quick", "full")
@@ -335,6 +336,8 @@ def _has(target: Target, need: str) -> bool:
             return len(target.offers) >= int(name)
         case "node":
             return getattr(target.harness, name) is not None
+        case "purpose":
+            return bool(target.consent.purpose)
     raise ValueError(f"a scenario needs {need!r}, and nothing is known of that kind")
 
 
@@ -509,7 +512,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
     """What could not be judged is a skip with its reason, never a failure and never a pass."""
     try:
         return (yield)
-    except CannotJudgeError as error:
+    except (CannotJudgeError, HookError) as error:
         pytest.skip(str(error))
 
 
@@ -582,6 +585,7 @@ def _pgo(name: str, node: HarnessNode, conformance: Conformance) -> Pgo:
         organisation=node.name,
         response_type=conformance.release.response_type,
         grant_type=conformance.release.grant_type,
+        other_host=conformance.target.harness.other.hostname if conformance.target.harness.other else "other.test",
         random=conformance.random,
     )
 
@@ -663,6 +667,15 @@ def journey(travel: Travel) -> Journey:
     return travel()
 
 
+@pytest.fixture(scope="session")
+def hooks(target: Target) -> Hooks:
+    """What the vendor does for us."""
+    return Hooks(target.hooks, target.path.parent)
+
+
+# What checks ask for by name: facts of the scenario's journey, of the target file, and the evidence so far.
+
+
 @pytest.fixture
 def redirect_uri(journey: Journey) -> str:
     """The redirect URI of this scenario's authorization request."""
@@ -676,9 +689,33 @@ def state(journey: Journey) -> str:
 
 
 @pytest.fixture
+def second_state(second_journey: Journey) -> str:
+    """The state of the second collection of this scenario."""
+    return second_journey.state
+
+
+@pytest.fixture
 def scope(journey: Journey) -> str:
     """The scope of this scenario's authorization request."""
     return journey.scope
+
+
+@pytest.fixture
+def authorization_endpoint(journey: Journey) -> str:
+    """Where this scenario's authorization request went."""
+    return journey.offer.authorization_endpoint
+
+
+@pytest.fixture
+def token_endpoint(journey: Journey) -> str:
+    """Where this scenario's token request goes."""
+    return journey.offer.token_endpoint
+
+
+@pytest.fixture
+def resource_endpoint(journey: Journey) -> str:
+    """Where this scenario's FHIR requests go."""
+    return journey.offer.resource_endpoint
 
 
 @pytest.fixture
@@ -688,12 +725,93 @@ def visited(journey: Journey) -> tuple[Exchange, ...]:
 
 
 @pytest.fixture
-def everything(evidence: Evidence) -> tuple[Exchange, ...]:
-    """Every exchange of this scenario so far."""
-    return evidence.of_scenario(evidence.scenario)
+def exchanged(evidence: Evidence) -> tuple[Exchange, ...]:
+    """Everything that went between the gateways in this scenario."""
+    return tuple(e for e in evidence.of_scenario(evidence.scenario) if e.endpoint in {"token", "resource"})
 
 
 @pytest.fixture
 def bsns(conformance: Conformance) -> tuple[str, ...]:
     """The pseudonyms of the BSNs of all test persons, as they would stand in the stored evidence."""
     return tuple(conformance.bsns.values())
+
+
+@pytest.fixture
+def credentials(journey: Journey) -> tuple[str, ...]:
+    """The code and the token of this scenario."""
+    return tuple(value for value in (journey.code, journey.token) if value)
+
+
+def _selectors(target: Target, intent: str) -> tuple[str, ...]:
+    return tuple(action.page for action in target.user_agent.actions if action.intent == intent)
+
+
+@pytest.fixture(scope="session")
+def login_pages(target: Target) -> tuple[str, ...]:
+    """The selectors by which the recipe recognises a login page."""
+    return _selectors(target, "log in")
+
+
+@pytest.fixture(scope="session")
+def consent_pages(target: Target) -> tuple[str, ...]:
+    """The selectors by which the recipe recognises the consent question."""
+    return _selectors(target, "give consent")
+
+
+def _controls(target: Target, intent: str) -> tuple[str, ...]:
+    return tuple(a.press for a in target.user_agent.actions if a.intent == intent and a.press)
+
+
+@pytest.fixture(scope="session")
+def grant(target: Target) -> tuple[str, ...]:
+    """The selectors of the controls that grant consent."""
+    return _controls(target, "give consent")
+
+
+@pytest.fixture(scope="session")
+def refuse(target: Target) -> tuple[str, ...]:
+    """The selectors of the controls that refuse consent."""
+    return _controls(target, "refuse consent")
+
+
+@pytest.fixture
+def provider_name(journey: Journey) -> str:
+    """The care provider as the consent page should show it."""
+    name: str | None = journey.offer.display_name  # type: ignore[attr-defined]
+    if not name:
+        raise NotSeenError("the target file gives the offer no display_name")
+    return name
+
+
+@pytest.fixture
+def service_name(journey: Journey, release: Release) -> str:
+    """The data service as the consent page should show it: the catalogue's name, or the target file's."""
+    offer = journey.offer
+    own: str | None = offer.gegevensdienst_name  # type: ignore[attr-defined]
+    return own or release.gegevensdiensten[offer.gegevensdienst].name  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def pgo_name(journey: Journey) -> str:
+    """The PGO's supplier as the lists name it."""
+    return journey.pgo.organisation
+
+
+@pytest.fixture
+def markup(mallory: Pgo) -> str:
+    """The name of the second PGO, when it has markup in it."""
+    if not set(mallory.organisation) & set("<>&"):
+        raise NotSeenError("the name of [harness.other] has no markup in it")
+    return mallory.organisation
+
+
+@pytest.fixture(scope="session")
+def purposes(target: Target) -> tuple[str, ...]:
+    """The phrases by which the purpose is recognised."""
+    return target.consent.purpose
+
+
+@pytest.fixture(scope="session")
+def full_text_url(target: Target) -> str:
+    """Where the full text should be; empty when the target file does not say."""
+    return target.consent.full_text_url or ""

@@ -171,7 +171,7 @@ def _shown(value: Any) -> str:
         return f"the value of environment variable {value['env']} does not fit"
     if isinstance(value, str):
         return f"is {value[:57] + '...' if len(value) > 60 else value!r}"
-    names = {bool: "true or false", int: "a number", float: "a number", dict: "a table", list: "a list"}
+    names = {int: "a number", float: "a number", dict: "a table", list: "a list", bool: "true" if value else "false"}
     return f"is {names.get(type(value), 'a date or time')}"
 
 
@@ -407,7 +407,9 @@ Text = Annotated[str, _TEXT]
 AnyText = Annotated[str, _ANY_TEXT]
 Version = Annotated[str, _text("a version, such as 1.0", re.compile(r"[\w.-]+").fullmatch)]
 Code = Annotated[str, _text('a code between quotes, such as "1"', re.compile(r"[1-9][0-9]{0,29}").fullmatch)]
-Zorgaanbieder = Annotated[str, _text("a name that ends in @medmij", re.compile(r"[^\s@]+@medmij").fullmatch)]
+Zorgaanbieder = Annotated[
+    str, _text("a name without spaces that ends in @medmij", re.compile(r"[^\s@]+@medmij").fullmatch)
+]
 Scope = Annotated[str, _Kind("text with placeholders", _read_scope_template)]
 Hostname = Annotated[str, _text("a host name in lower case with at least one dot and no port", _is_name)]
 Address = Annotated[str, _ADDRESS]
@@ -478,14 +480,10 @@ def _pair(certificate: Path | None, key: Path | None, password: str | None) -> _
     try:
         fits = chain[0].public_key().public_bytes(*form) == private.public_key().public_bytes(*form)
     except (ValueError, UnsupportedAlgorithm):
-        raise _WrongError(
-            f"{certificate} has a public key that cannot be read", "a certificate of another kind"
-        ) from None
+        raise _WrongError(f"{certificate} has an unknown kind of key", "a key that OpenSSL knows") from None
     if not fits:
-        expected = f"the key of the first certificate in {certificate}"
-        raise _WrongError(
-            f"{key or certificate} belongs to another certificate", expected, _KEY if key else _CERTIFICATE
-        )
+        part = _KEY if key else _CERTIFICATE
+        raise _WrongError(f"{key or certificate} does not fit", f"the key of the first one in {certificate}", part)
     return chain, private
 
 

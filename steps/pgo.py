@@ -1,20 +1,278 @@
 """The PGO: it sends people to the gateway, redeems codes and asks for data."""
 
-from pytest_bdd import given, when
+import pytest
+from pytest_bdd import given, parsers, when
 
-from medmij_conformance.checks import flow
+from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.journey import Journey
-from medmij_conformance.plugin import Judge
+from medmij_conformance.plugin import Judge, Travel
+from medmij_conformance.protocol import fhir
+from medmij_conformance.requirements import Release
+from medmij_conformance.target import Target
+from medmij_conformance.verdict import NotSeenError
+
+# --- Given: the way up to where a scenario begins ---
+
+
+@given("nothing has happened yet")
+def nothing_yet() -> None:
+    """The scenario begins with its event."""
 
 
 @given("the PGO holds a code for Roos", target_fixture="redirect")
 def holds_code(journey: Journey, judge: Judge) -> Exchange:
     redirect = journey.to_code()
-    judge.require(flow.code_is_issued, redirect=redirect, redirect_uri=journey.redirect_uri)
+    judge.require(authorization.code_is_issued, redirect=redirect, redirect_uri=journey.redirect_uri)
     return redirect
 
 
+@given("the PGO holds a token for Roos", target_fixture="token_response")
+def holds_token(journey: Journey, judge: Judge) -> Exchange:
+    holds_code(journey, judge)
+    response = journey.redeem()
+    judge.require(token.token_is_issued, token_response=response)
+    return response
+
+
+@given("the PGO has collected the data of Roos", target_fixture="resource_response")
+def has_collected(journey: Journey, judge: Judge) -> Exchange:
+    holds_token(journey, judge)
+    response = journey.ask()
+    judge.require(resource.data_is_delivered, resource_response=response)
+    return response
+
+
+@given("the PGO has redeemed the code", target_fixture="first_response")
+def has_redeemed(journey: Journey, judge: Judge) -> Exchange:
+    response = journey.redeem()
+    judge.require(token.token_is_issued, token_response=response)
+    return response
+
+
+@given("the PGO has offered the code with another redirect URI", target_fixture="first_response")
+def has_offered_in_vain(journey: Journey) -> Exchange:
+    return journey.redeem({"redirect_uri": journey.redirect_uri + "/other"}, deviation="another redirect_uri")
+
+
+@given("the PGO has obtained a sample of codes and tokens", target_fixture="sample")
+def has_obtained(target: Target, travel: Travel, judge: Judge) -> list[Journey]:
+    sample = [travel() for _ in range(target.limits.samples)]
+    for journey in sample:
+        holds_token(journey, judge)
+    return sample
+
+
+@pytest.fixture
+def codes(sample: list[Journey]) -> tuple[str, ...]:
+    return tuple(journey.code for journey in sample)
+
+
+@pytest.fixture
+def tokens(sample: list[Journey]) -> tuple[str, ...]:
+    return tuple(journey.token for journey in sample)
+
+
+@given("somebody else has collected data with ids of his own", target_fixture="foreign_id")
+def somebody_else_has_collected(travel: Travel, judge: Judge) -> str:
+    own, other = travel(), travel(person="available_2")
+    ids = []
+    for journey in (own, other):
+        response = has_collected(journey, judge).response
+        ids.append(set(fhir.identities(response.body if response else b"")))
+    foreign = sorted(ids[1] - ids[0])
+    if not foreign:
+        raise NotSeenError("the data of the two persons has no ids that differ")
+    return foreign[0]
+
+
+# --- When: the authorization request ---
+
+
+@when("the PGO sends Roos to the gateway", target_fixture="shown")
+def sends_roos(journey: Journey) -> Exchange:
+    return journey.begin()
+
+
+@when(parsers.re(r'the PGO sends Roos to the gateway with "(?P<name>[^"]*)" set to "(?P<value>.*)"'), target_fixture="shown")
+def sends_roos_with(name: str, value: str, journey: Journey) -> Exchange:
+    filled = journey.pgo.fill(value, journey.scope)
+    return journey.begin({name: filled}, deviation=f"{name} = {filled}")
+
+
+@when(parsers.parse('the PGO sends Roos to the gateway without "{name}"'), target_fixture="shown")
+def sends_roos_without(name: str, journey: Journey) -> Exchange:
+    return journey.begin({name: None}, deviation=f"no {name}")
+
+
+@when(parsers.parse('the PGO sends Roos to the gateway with "{name}" given twice'), target_fixture="shown")
+def sends_roos_with_twice(name: str, journey: Journey) -> Exchange:
+    own = dict(journey.pgo.parameters(journey.scope, journey.pgo.state()))[name]
+    return journey.begin({name: [own, own]}, deviation=f"{name} twice")
+
+
+@when(parsers.parse('the PGO sends Roos to the gateway with the redirect URI "{value}"'), target_fixture="bad_uri")
+def sends_roos_to_bad_uri(value: str, journey: Journey) -> str:
+    filled = journey.pgo.fill(value)
+    journey.begin({"redirect_uri": filled}, deviation=f"redirect_uri = {filled}")
+    return filled
+
+
+@when("the PGO sends Roos to the gateway with a redirect URI that has a query", target_fixture="shown")
+def sends_roos_with_query(journey: Journey) -> Exchange:
+    return journey.begin({"redirect_uri": journey.pgo.redirect_uri + "?place=a%20b&x=1"})
+
+
+@when("the PGO sends Roos to the gateway with a state of reserved characters", target_fixture="shown")
+def sends_roos_with_odd_state(journey: Journey) -> Exchange:
+    reserved = "a b+c%2Bd&e=f#g/h?i:j@k!l$m'n(o)p*q,r;s~t\"u<v>w[x]y{z}|^`"
+    return journey.begin({"state": (journey.pgo.state() + reserved) * 2})
+
+
+@when("the PGO sends Roos to the gateway with parameters that nobody knows", target_fixture="shown")
+def sends_roos_with_unknown_parameters(journey: Journey) -> Exchange:
+    changes = {"foo": "bar", "prompt": "none", "code_challenge": "x"}
+    return journey.begin(changes, deviation="unknown parameters")
+
+
+# --- When: the token request ---
+
+
 @when("the PGO redeems the code", target_fixture="token_response")
+@when("the PGO redeems the same code again", target_fixture="token_response")
 def redeems(journey: Journey) -> Exchange:
     return journey.redeem()
+
+
+@when("the PGO redeems the code after all", target_fixture="token_response")
+def redeems_after_all(journey: Journey) -> Exchange:
+    return journey.redeem(deviation="a code that was offered before")
+
+
+@when("the PGO redeems a code that nobody issued", target_fixture="token_response")
+def redeems_unknown(journey: Journey) -> Exchange:
+    return journey.redeem(code=journey.pgo.unknown_credential(), deviation="an unknown code")
+
+
+@when(parsers.parse('the PGO redeems the malformed code "{value}"'), target_fixture="token_response")
+def redeems_malformed(value: str, journey: Journey) -> Exchange:
+    return journey.redeem(code=value, deviation=f"code = {value}")
+
+
+@when(parsers.re(r'the PGO redeems the code with "(?P<name>[^"]*)" set to "(?P<value>.*)"'), target_fixture="token_response")
+def redeems_with(name: str, value: str, journey: Journey) -> Exchange:
+    filled = journey.pgo.fill(value, journey.scope)
+    return journey.redeem({name: filled}, deviation=f"{name} = {filled}")
+
+
+@when(parsers.parse('the PGO redeems the code without "{name}"'), target_fixture="token_response")
+def redeems_without(name: str, journey: Journey) -> Exchange:
+    return journey.redeem({name: None}, deviation=f"no {name}")
+
+
+@when("the PGO redeems the code by GET", target_fixture="token_response")
+def redeems_by_get(journey: Journey) -> Exchange:
+    return journey.redeem(method="GET", deviation="GET")
+
+
+@when("the PGO redeems the code as JSON", target_fixture="token_response")
+def redeems_as_json(journey: Journey) -> Exchange:
+    return journey.redeem(content_type="application/json", deviation="a JSON body")
+
+
+@when("the PGO redeems the code given twice", target_fixture="token_response")
+def redeems_twice_in_one(journey: Journey) -> Exchange:
+    return journey.redeem({"code": [journey.code, journey.code]}, deviation="code twice")
+
+
+@when("the PGO redeems the code without a client certificate", target_fixture="token_response")
+def redeems_without_certificate(journey: Journey) -> Exchange:
+    return journey.redeem(certificate=None, deviation="no client certificate")
+
+
+# --- When: the FHIR request ---
+
+
+@when("the PGO asks for the data", target_fixture="resource_response")
+def asks(journey: Journey) -> Exchange:
+    return journey.ask()
+
+
+@when("the PGO asks once more", target_fixture="second_response")
+def asks_once_more(journey: Journey) -> Exchange:
+    return journey.ask()
+
+
+@when(parsers.parse('the PGO asks for the data with the scheme written "{scheme}"'), target_fixture="resource_response")
+def asks_with_scheme(scheme: str, journey: Journey) -> Exchange:
+    return journey.ask(scheme=scheme)
+
+
+@when("the PGO asks for the data without a token", target_fixture="resource_response")
+def asks_without_token(journey: Journey) -> Exchange:
+    return journey.ask(token=None, deviation="no token")
+
+
+@when("the PGO asks for the data with a token that nobody issued", target_fixture="resource_response")
+def asks_with_unknown_token(journey: Journey) -> Exchange:
+    return journey.ask(token=journey.pgo.unknown_credential(), deviation="an unknown token")
+
+
+@when("the PGO asks for the data with the code as token", target_fixture="resource_response")
+def asks_with_code(journey: Journey) -> Exchange:
+    return journey.ask(token=journey.code, deviation="a code as token")
+
+
+@when("the PGO asks for the data with the token in the address", target_fixture="resource_response")
+def asks_with_token_in_address(journey: Journey) -> Exchange:
+    return journey.ask(token=None, query=[("access_token", journey.token)], deviation="the token in the query")
+
+
+@when("the PGO asks for the data with the token in header and address", target_fixture="resource_response")
+def asks_with_token_twice(journey: Journey) -> Exchange:
+    return journey.ask(query=[("access_token", journey.token)], deviation="the token twice")
+
+
+@when("the PGO asks for the data without a client certificate", target_fixture="resource_response")
+def asks_without_certificate(journey: Journey) -> Exchange:
+    return journey.ask(certificate=None, deviation="no client certificate")
+
+
+@when("the PGO asks for another data service of the same care provider", target_fixture="resource_response")
+def asks_other_service(journey: Journey, target: Target, release: Release) -> Exchange:
+    own = journey.offer
+    for offer in target.offers:
+        if offer.zorgaanbieder == own.zorgaanbieder and offer.gegevensdienst != own.gegevensdienst:
+            path = release.gegevensdiensten[offer.gegevensdienst].request
+            return journey.ask(path, offer=offer, deviation="another data service")
+    raise NotSeenError("the target file offers no second data service of this care provider")
+
+
+@when("the PGO asks for the same data service of another care provider", target_fixture="resource_response")
+def asks_other_provider(journey: Journey, target: Target) -> Exchange:
+    own = journey.offer
+    for offer in target.offers:
+        if offer.zorgaanbieder != own.zorgaanbieder and offer.gegevensdienst == own.gegevensdienst:
+            return journey.ask(offer=offer, deviation="another care provider")
+    raise NotSeenError("the target file offers this data service at no second care provider")
+
+
+@when("the PGO asks for the data with the token of the reused code", target_fixture="resource_response")
+def asks_with_reused(journey: Journey) -> Exchange:
+    return journey.ask(deviation="a token of a reused code")
+
+
+@when("the PGO asks for a resource of the other person", target_fixture="resource_response")
+def asks_foreign(journey: Journey, foreign_id: str) -> Exchange:
+    return journey.ask(foreign_id, deviation="a resource of another person")
+
+
+@when("the PGO tries to write an observation", target_fixture="resource_response")
+def tries_to_write(journey: Journey) -> Exchange:
+    body = b'{"resourceType":"Observation","status":"final","code":{"text":"written by a test"}}'
+    return journey.ask("Observation", method="POST", body=body, deviation="a write interaction")
+
+
+@when("the PGO looks at the ZAL")
+def looks_at_the_zal(journey: Journey) -> None:
+    """The addresses of the offer are what the target file says."""

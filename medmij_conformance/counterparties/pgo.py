@@ -39,6 +39,7 @@ class Pgo:
     organisation: str
     response_type: str
     grant_type: str
+    other_host: str = "other.harness.test"
     random: Random = field(default_factory=Random, compare=False)
 
     def state(self) -> str:
@@ -51,18 +52,21 @@ class Pgo:
         variant = "89ab"[self.random.randrange(4)]
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
-    def authorization_request(
-        self, offer: Offer, scope: str, state: str, changes: Changes | None = None, method: str = "GET"
-    ) -> Request:
-        """Step 2: the address to which the person's browser is sent. ``changes`` replace, remove or repeat parameters."""
-        parameters = [
+    def parameters(self, scope: str, state: str) -> list[tuple[str, str]]:
+        """The parameters of a right authorization request."""
+        return [
             ("response_type", self.response_type),
             ("client_id", self.client_id),
             ("redirect_uri", self.redirect_uri),
             ("scope", scope),
             ("state", state),
         ]
-        changed = oauth.change(parameters, changes or {})
+
+    def authorization_request(
+        self, offer: Offer, scope: str, state: str, changes: Changes | None = None, method: str = "GET"
+    ) -> Request:
+        """Step 2: the address to which the person's browser is sent. ``changes`` replace, remove or repeat parameters."""
+        changed = oauth.change(self.parameters(scope, state), changes or {})
         return Request(method=method, url=oauth.with_query(offer.authorization_endpoint, changed))
 
     def token_request(
@@ -118,6 +122,7 @@ class Pgo:
     def fill(self, template: str, scope: str = "") -> str:
         """An example value of a feature with its ``{braces}`` filled: this PGO's host, client id, redirect URI, scope."""
         values = {
+            "other_host": self.other_host,
             "host": urlsplit(self.redirect_uri).netloc,
             "path": urlsplit(self.redirect_uri).path,
             "client_id": self.client_id,

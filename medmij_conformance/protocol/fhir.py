@@ -65,6 +65,14 @@ def resources(body: bytes) -> list[str]:
     return [tag for tag in tags if tag not in shells]
 
 
+def identities(body: bytes) -> list[str]:
+    """``Type/id`` of every resource in a JSON body that has an id, a Bundle itself left out."""
+    data = _json(body)
+    found = [] if data is None else list(_objects(data, None))
+    pairs = [(_text(r.get("resourceType")), _text(r.get("id"))) for r in found]
+    return [f"{kind}/{name}" for kind, name in pairs if name and kind != "Bundle"]
+
+
 def urls(body: bytes) -> list[str]:
     """The absolute addresses that a client would follow from here: links, full URLs and references."""
     if (data := _json(body)) is not None:

@@ -233,7 +233,7 @@ class Form:
         children = self._elements_only(element)
         for name, child in zip(names, children, strict=False):
             if child.tag != self._tag(name):
-                raise _Mismatch(child, f"{name} was expected here")
+                raise self._other(child, name)
         if len(children) > len(names):
             raise _Mismatch(children[len(names)], f"nothing may follow {names[-1]} here")
         if len(children) < len(names):
@@ -245,10 +245,16 @@ class Form:
         children = self._elements_only(element)
         for child in children:
             if child.tag != self._tag(field.item):
-                raise _Mismatch(child, f"{field.item} was expected here")
+                raise self._other(child, field.item)
         if len(children) < field.minimum:
             raise _Mismatch(element, f"at least {field.minimum} {field.item} is needed")
         return children
+
+    def _other(self, element: etree._Element, expected: str) -> "_Mismatch":
+        same_name = etree.QName(element).localname == expected
+        return _Mismatch(
+            element, f"{expected} was expected here" + (f", in namespace {self.namespace}" if same_name else "")
+        )
 
     @staticmethod
     def _elements_only(element: etree._Element) -> list[etree._Element]:

@@ -9,7 +9,7 @@ import re
 from codecs import getincrementaldecoder
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -30,6 +30,7 @@ BODY_LIMIT = 20_000
 
 _HEAD_LIMIT = 8_000
 _VALUE_LIMIT = 2_000
+_TITLE_LIMIT = 200
 _OCTETS_SHOWN = 64
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -37,7 +38,7 @@ VERDICTS: Mapping[str, tuple[Outcome, str]] = {
     "pass": (Outcome.PASS, "No deviation found"),
     "fail": (Outcome.FAIL, "Requirements not met"),
     "undecided": (Outcome.NOT_TESTED, "Undecided"),
-    "error": (Outcome.ERROR, "The harness could not finish"),
+    "error": (Outcome.ERROR, "Harness error"),
 }
 """Verdict of a run -> the outcome whose sign it bears, and its words."""
 
@@ -71,36 +72,32 @@ ROLES: Mapping[str, str] = {
 
 _WHO_WAS_TESTED = ("vendor", "product", "version", "commit", "environment", "xis", "xis_version")
 _CLOSED = {Outcome.PASS, Outcome.ATTESTED, Outcome.NOT_APPLICABLE}
+_FOUND = {Outcome.FAIL, Outcome.ERROR, Outcome.REVIEW, Outcome.WARNING}
 
 
 def render(run: Run) -> bytes:
     """The run as the file report.html."""
     css = _css()
-    return (
-        _environment()
-        .get_template(NAME)
-        .render(
-            run=run,
-            css=Markup(css),  # noqa: S704 our own style sheet
-            css_digest=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-            verdict=VERDICTS[run.verdict],
-            target_facts=[
-                (name.replace("_", " "), run.target[name]) for name in _WHO_WAS_TESTED if run.target.get(name)
-            ],
-            duration=_duration(run),
-            repeat=lambda requirements=(): repeat_command(run, requirements),
-            counts=list(_counts(run)),
-            planned=sum(result.planned for result in run.requirements),
-            groups=_groups(run),
-            elsewhere=_elsewhere(run),
-            features=[(feature, list(rows)) for feature, rows in groupby(run.scenarios, key=lambda row: row.feature)],
-            numbers={scenario.id: number for number, scenario in enumerate(run.scenarios, start=1)},
-            names={scenario.id: scenario.name for scenario in run.scenarios},
-            conversations=_conversations(run),
-            readings=catalogue(run.release).readings,
-        )
-        .encode()
+    template = _environment().get_template(NAME)
+    page = template.render(
+        run=run,
+        css=Markup(css),  # noqa: S704 our own style sheet
+        css_digest=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        verdict=VERDICTS[run.verdict],
+        target_facts=[(name.replace("_", " "), run.target[name]) for name in _WHO_WAS_TESTED if run.target.get(name)],
+        duration=_duration(run),
+        repeat=lambda requirements=(): repeat_command(run, requirements),
+        counts=list(_counts(run)),
+        planned=sum(result.planned for result in run.requirements),
+        groups=_groups(run),
+        elsewhere=_elsewhere(run),
+        features=[(feature, list(rows)) for feature, rows in groupby(run.scenarios, key=lambda row: row.feature)],
+        numbers={scenario.id: number for number, scenario in enumerate(run.scenarios, start=1)},
+        names={scenario.id: scenario.name for scenario in run.scenarios},
+        conversations=_conversations(run),
+        readings=catalogue(run.release).readings,
     )
+    return page.encode()
 
 
 @cache
@@ -119,7 +116,9 @@ def _environment() -> Environment:
         "MEANINGS": MEANINGS,
         "ROLES": ROLES,
         "CLOSED": _CLOSED,
+        "FOUND": _FOUND,
         "Outcome": Outcome,
+        "moment": _moment,
         "reasons": reasons,
         "compared": _compared,
         "scenarios_of": lambda result: list(dict.fromkeys(verdict.scenario for verdict in result.verdicts)),
@@ -129,7 +128,10 @@ def _environment() -> Environment:
         "response_text": _response_text,
         "tls_facts": _tls_facts,
     }
-    environment.filters["short"] = lambda text: excerpt(text, _VALUE_LIMIT)
+    environment.filters |= {
+        "brief": lambda text: excerpt(text, _TITLE_LIMIT),
+        "short": lambda text: excerpt(text, _VALUE_LIMIT),
+    }
     return environment
 
 
@@ -144,10 +146,20 @@ def _printable(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _moment(time: str) -> str:
+    """A time of the journal for people: to the second, in UTC; as it stands there when it is no time."""
+    try:
+        return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return time or "unknown"
+
+
 def _duration(run: Run) -> str:
-    if run.finished is None:
-        return ""
-    seconds = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
+    try:
+        began, ended = (datetime.fromisoformat(time or "") for time in (run.started, run.finished))
+    except ValueError:
+        return "an unknown time"
+    seconds = (ended - began).total_seconds()
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
@@ -243,12 +255,12 @@ def _tls_facts(exchange: Exchange) -> Sequence[tuple[str, str]]:
     tls = exchange.tls
     if tls is None:
         return []
-    peer = " ← ".join(tls.peer_chain)
-    asked = {True: "asked for", False: "not asked for", None: "not known to be asked for"}[tls.certificate_requested]
+    asked = {True: "asked for", False: "not asked for", None: ""}[tls.certificate_requested]
+    given = "presented" if tls.certificate_presented else "not presented"
     facts = [
         ("TLS", " · ".join(part for part in (tls.version, tls.cipher) if part)),
-        ("Peer certificates (SHA-256)", peer),
-        ("Client certificate", f"{asked}, {'presented' if tls.certificate_presented else 'not presented'}"),
+        ("Peer certificates", " ← ".join(f"SHA-256 {digest}" for digest in tls.peer_chain)),
+        ("Client certificate", ", ".join(part for part in (asked, given) if part)),
         ("TLS alert", tls.alert or ""),
     ]
     return [(name, value) for name, value in facts if value]

@@ -105,7 +105,7 @@ def _properties(parent: etree._Element, pairs: Iterable[tuple[str, str]]) -> Non
 
 def _element(parent: etree._Element, tag: str, **attributes: str) -> etree._Element:
     # What XML cannot hold, such as ESC, is not printable either, so `visible` takes it out.
-    shown = {name: visible(excerpt(value, _MESSAGE_LENGTH), lines=False) for name, value in attributes.items()}
+    shown = {name: visible(excerpt(value, _MESSAGE_LENGTH)) for name, value in attributes.items()}
     return etree.SubElement(parent, tag, shown)
 
 

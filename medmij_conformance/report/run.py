@@ -1,7 +1,8 @@
 """The one model of a finished (or interrupted) run: everything a report shows, read back from the journal.
 
-Roll-up happens here and nowhere else: a judgement becomes a verdict per requirement, a refusal without its accepted twin becomes
-``not_tested``, planned checks that never ran become ``not_tested``, and the worst verdict is the requirement's outcome.
+Roll-up happens here and nowhere else: a judgement becomes a verdict per requirement, a refusal without its accepted
+twin becomes ``not_tested``, planned checks that never ran become ``not_tested``, and the worst verdict is the
+requirement's outcome.
 """
 
 from collections import defaultdict
@@ -113,11 +114,9 @@ class Run:
 
     @property
     def verdict(self) -> str:
-        """``pass``, ``fail``, ``undecided`` or ``error``, over the planned requirements."""
-        if self.interrupted or self.trouble:
-            seen = [*(result.outcome for result in self.requirements if result.planned), Outcome.ERROR]
-            return run_verdict(seen)
-        return run_verdict(result.outcome for result in self.requirements if result.planned)
+        """``pass``, ``fail``, ``undecided`` or ``error``, over the planned requirements and every failure seen."""
+        counted = [r.outcome for r in self.requirements if r.planned or r.outcome is Outcome.FAIL]
+        return run_verdict([*counted, Outcome.ERROR] if self.trouble else counted)
 
     @property
     def shown(self) -> int:
@@ -133,13 +132,13 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether every promised requirement was judged without a deviation."""
-        return self.shown == self.promised
+        return not self.trouble and self.shown == self.promised > 0
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence, with what it covers."""
         counts = f"{self.shown} of {self.promised} requirements ({self.plan} plan)"
-        failed = sum(result.planned and result.outcome is Outcome.FAIL for result in self.requirements)
+        failed = sum(result.outcome is Outcome.FAIL for result in self.requirements)
         open_ = sum(
             result.planned and result.outcome in {Outcome.NOT_TESTED, Outcome.REVIEW} for result in self.requirements
         )
@@ -150,7 +149,7 @@ class Run:
                 return f"{failed} requirement{'s' * (failed != 1)} not met; no deviation found in {counts}"
             case "undecided":
                 return f"{open_} requirement{'s' * (open_ != 1)} could not be judged; no deviation found in {counts}"
-        return f"the harness could not finish; no deviation found in {counts}"
+        return f"{self.trouble or 'the harness went wrong in a check'}; no deviation found in {counts}"
 
     def counts(self) -> dict[str, int]:
         """Outcome -> how many requirements of the role have it, worst first."""
@@ -189,6 +188,9 @@ def build_run(records: Iterable[Mapping[str, Any]]) -> Run:
     if not by_type["run"] or not by_type["plan"]:
         raise ValueError("the records that open a run are missing")
     opening, plan = by_type["run"][0], by_type["plan"][-1]
+    unknown = {r["check"] for kind in ("judgement", "precondition") for r in by_type[kind]} - REGISTRY.keys()
+    if unknown:
+        raise ValueError(f"checks {sorted(unknown)} are not known to this version of the harness")
     exchanges = {record["number"]: from_json(record) for record in by_type["exchange"]}
     known = catalogue(opening["release"])
     twins = _Twins([*by_type["judgement"], *by_type["precondition"]], exchanges)
@@ -228,7 +230,8 @@ class _Twins:
         sides = [side for side, seen in (("before", min), ("after", max)) if not self._beside(accepted, number, seen)]
         if not sides:
             return ""
-        return f"the same request without the defect was not seen accepted {' and '.join(sides)} it ({identity}, {endpoint})"
+        when = " and ".join(sides)
+        return f"the same request without the defect was not seen accepted {when} it ({identity}, {endpoint})"
 
     @staticmethod
     def _beside(accepted: list[int], number: int, side: Any) -> bool:

@@ -72,7 +72,8 @@ def digest(path: Path) -> str:
 def tree_digest(root: Path) -> str:
     """SHA-256 over the digests and names of all files of a tree; compiled Python does not count.
 
-    In a clean checkout the same as ``find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum``.
+    In a clean checkout it is what these commands give:
+    ``find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum``.
     """
     names = sorted(
         path.relative_to(root).as_posix()

@@ -4,6 +4,7 @@ Why it exists: a harness run only against gateways made of its own code shows th
 right. This one was written from the specification alone, on the standard library, and shares nothing with the harness,
 so that both cannot have the same mistake. `python za_gateway.py CONFIG.json` prints {"front": port, "back": port} and
 ends with its standard input. Lists and "source_down" are read at each use, "defects" plants faults, OCSP is not built.
+CONFIG names hostname, certificate, key, client_ca, whitelist, clients, providers, persons and, if any, defects.
 """
 
 import hashlib
@@ -110,7 +111,7 @@ class Gateway:  # what both listeners share: the configuration, the lists, and w
             found[0]["identifier"] = [{"system": "http://fhir.nl/fhir/NamingSystem/bsn", "value": flow.person}]
         if rest and place != "Observation/$lastn":
             return next((resource for resource in found if resource["id"] == rest), None)
-        asked = [(n, v) for n, values in query.items() if n in ("_id", "status", "category", "code") for v in values]
+        asked = [(n, v) for n, given in query.items() if n in ("_id", "status", "category", "code") for v in given]
         for name, wanted in asked:  # "system|code" or "code", as they stand in the JSON text
             keys = ['"' + w.replace("|", '", "code": "') + '"' for w in wanted.split(",")]
             found = [r for r in found if any(key in json.dumps(r.get(name.strip("_"), "")) for key in keys)]
@@ -121,7 +122,7 @@ class Gateway:  # what both listeners share: the configuration, the lists, and w
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version, default_request_version, timeout = "HTTP/1.1", "HTTP/1.1", TIMEOUT
+    protocol_version, default_request_version, disable_nagle_algorithm = "HTTP/1.1", "HTTP/1.1", True
 
     def handle(self):
         peer = self.connection.getpeercert() or {}
@@ -164,9 +165,7 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status, cause, code="invalid", **headers):
         """Say no in the language of the place: a page, an OAuth error or a FHIR OperationOutcome."""
         if not self.server.mutual:
-            return self.reply(
-                status, HTML, PAGE % f"<p>Dit gaat niet (invalid_request): {html.escape(cause)}</p>", **headers
-            )
+            return self.reply(status, HTML, PAGE % html.escape(f"Dit gaat niet (invalid_request): {cause}"), **headers)
         if getattr(self, "path", "").partition("?")[0].endswith("/token"):
             return self.reply(status, JSON, {"error": "invalid_request" if code == "invalid" else code}, **headers)
         issue = {"severity": "error", "code": "not-found" if status == 404 else code, "diagnostics": cause}
@@ -270,7 +269,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Listener(ThreadingHTTPServer):  # HTTPS, with the handshakes in the threads of their connections
-    daemon_threads, request_queue_size = True, 128
+    request_queue_size = 128
 
     def __init__(self, gateway, mutual):
         super().__init__(("127.0.0.1", 0), Handler)

@@ -152,8 +152,9 @@ class Journal:
         self.evidence.scenario = ""
 
     def end(self, trouble: str = "") -> Run:
-        """The run ends; what the journal says."""
+        """The run ends and the journal is closed; what it says."""
         self.evidence.write("run-end", finished="2026-01-05T10:00:09.000Z", trouble=trouble)
+        self.evidence.close()
         return self.run()
 
     def run(self) -> Run:

@@ -1,0 +1,212 @@
+"""The resource endpoint: data for the right token, and for no other. UCI-V.step.14 and 15, UCI-V.exc.7 and 8."""
+
+from urllib.parse import urljoin, urlsplit
+
+from medmij_conformance.checks import _reading as read
+from medmij_conformance.evidence import Exchange
+from medmij_conformance.protocol import fhir
+from medmij_conformance.requirements import ProtocolException, Release
+from medmij_conformance.verdict import Finding, Findings, Outcome, check
+
+Exchanges = tuple[Exchange, ...]
+
+
+@check("UCI-V.step.15", then="the gateway delivers the data", accepts="resource")
+def data_is_delivered(resource_response: Exchange) -> Findings:
+    """A right FHIR request with a valid token is answered with 200 and a FHIR resource."""
+    kind = fhir.resource_type(read.response(resource_response).body)
+    if resource_response.status != 200 or kind in (None, "OperationOutcome"):
+        observed = f"status {resource_response.status} with {kind or 'no FHIR resource'}"
+        yield Finding(expected="status 200 with a FHIR resource", observed=observed)
+
+
+@check("JUR.9", then="the data is structured and machine-readable")
+def data_is_machine_readable(resource_response: Exchange) -> Findings:
+    """The answer says that it is FHIR in JSON or XML, and it is."""
+    answer = read.response(resource_response)
+    if answer.media_type not in fhir.MEDIA_TYPES or fhir.resource_type(answer.body) is None:
+        yield Finding(expected="FHIR in JSON or XML", observed=f"{answer.media_type}: {answer.text[:80]!r}")
+
+
+@check("APP.1", then="the data comes in the answer itself")
+def data_comes_at_once(resource_response: Exchange) -> Findings:
+    """Collecting is one synchronous session: no answer that promises the data for later."""
+    if resource_response.status == 202:
+        yield Finding(expected="the data, at once", observed="status 202: later")
+
+
+@check("ARCJ.3", then="every address in the data is on the gateway")
+def addresses_stay_on_the_gateway(resource_response: Exchange) -> Findings:
+    """Links, full URLs and absolute references lead to the gateway's own host, not to a system behind it."""
+    own = urlsplit(resource_response.request.url).hostname
+    for address in fhir.urls(read.response(resource_response).body):
+        host = urlsplit(urljoin(resource_response.request.url, address)).hostname
+        if host != own:
+            yield Finding(expected=f"addresses on {own}", observed=address)
+
+
+@check("APP.R3", then="all its addresses are on one host")
+def addresses_are_on_one_host(authorization_endpoint: str, token_endpoint: str, resource_endpoint: str) -> Findings:
+    """Token and resource endpoint are on the same gateway host; the authorization endpoint may have a name of its own."""
+    back = {urlsplit(url).hostname for url in (token_endpoint, resource_endpoint)}
+    if len(back) > 1:
+        yield Finding(expected="one host", observed=", ".join(sorted(str(host) for host in back)))
+    elif urlsplit(authorization_endpoint).hostname not in back:
+        observed = f"{urlsplit(authorization_endpoint).hostname} beside {back.pop()}"
+        yield Finding(expected="one host", observed=observed, outcome=Outcome.WARNING, reading="AMB.57")
+
+
+@check("RFC6750.2.1b", then="the scheme's case does not matter")
+def scheme_is_case_insensitive(resource_response: Exchange) -> Findings:
+    """The name of the authentication scheme may be written in any case."""
+    if resource_response.status != 200:
+        observed = f"status {resource_response.status}"
+        yield Finding(expected="the data, as with Bearer", observed=observed, outcome=Outcome.WARNING)
+
+
+@check("UCI-V.step.15", then="the token works again within its lifetime")
+def token_may_be_used_again(resource_response: Exchange, second_response: Exchange) -> Findings:
+    """Within its lifetime a token serves several requests of one collection."""
+    for exchange in (resource_response, second_response):
+        if exchange.status != 200:
+            yield Finding(expected="the data each time", observed=f"status {exchange.status}", reading="AMB.24")
+
+
+@check("P&I.7", "GRD.P1", then="the second PGO is served as well")
+def every_listed_pgo_is_served(resource_response: Exchange, second_response: Exchange) -> Findings:
+    """Two listed PGO gateways, never introduced, collect with the same result."""
+    first, second = (fhir.resource_type(read.response(e).body) for e in (resource_response, second_response))
+    if (resource_response.status, first) != (second_response.status, second):
+        observed = f"{second_response.status} {second} beside {resource_response.status} {first}"
+        yield Finding(expected="the same answer for both", observed=observed)
+
+
+# ------------------------------------------------------------------------------------------------------------ exception 7
+
+
+@check("UCI-V.exc.7", then="the unknown token is refused", twin="resource")
+def unknown_token_is_refused(resource_response: Exchange, release: Release) -> Findings:
+    """A token that the gateway never issued opens nothing: exception 7."""
+    yield from _refused(resource_response, release.exception(7))
+
+
+@check("UCI-V.exc.7", then="the request without a token is refused", twin="resource")
+def absent_token_is_refused(resource_response: Exchange, release: Release) -> Findings:
+    """Without a token nothing opens: exception 7."""
+    yield from _refused(resource_response, release.exception(7))
+
+
+@check("RFC6750.3a", then="the refusal is a Bearer challenge", twin="resource")
+def refusal_carries_a_challenge(resource_response: Exchange) -> Findings:
+    """A refusal carries WWW-Authenticate: Bearer; without it, the FHIR answer alone is the other reading."""
+    challenge = read.response(resource_response).header("www-authenticate") or ""
+    if challenge.partition(" ")[0].lower() != "bearer":
+        yield Finding(
+            expected="WWW-Authenticate: Bearer",
+            observed=challenge or "no challenge",
+            outcome=Outcome.WARNING,
+            reading="AMB.45",
+        )
+
+
+@check("APP.9", then="the token opens no other data service", twin="resource")
+def token_opens_one_service(resource_response: Exchange, release: Release) -> Findings:
+    """A token for one data service is refused at another of the same care provider: exception 7."""
+    yield from _refused(resource_response, release.exception(7), statuses=(403,))
+
+
+@check("RFC6750.5.3f", then="the token opens no other care provider", twin="resource")
+def token_opens_one_provider(resource_response: Exchange, release: Release) -> Findings:
+    """A token for one care provider is refused at another behind the same gateway."""
+    yield from _refused(resource_response, release.exception(7), statuses=(403,))
+
+
+@check("RFC6749.4.1.2b", then="the token of the reused code is revoked", twin="resource")
+def token_of_a_reused_code_is_revoked(resource_response: Exchange, release: Release) -> Findings:
+    """When a code is used again, the token that it gave is revoked."""
+    yield from _refused(resource_response, release.exception(7))
+
+
+@check("UCI-V.exc.7", then="a code is no token", twin="resource")
+def code_is_no_token(resource_response: Exchange, release: Release) -> Findings:
+    """An authorization code opens nothing at the resource endpoint."""
+    yield from _refused(resource_response, release.exception(7))
+
+
+@check("RFC6750.2x", then="the token in the address is refused", twin="resource")
+def token_in_the_address_is_refused(resource_response: Exchange) -> Findings:
+    """A token in the query of the address is not accepted."""
+    if resource_response.status == 200:
+        yield Finding(expected="a refusal", observed="the data")
+
+
+@check("RFC6750.2x", then="the token given twice is refused", twin="resource")
+def token_given_twice_is_refused(resource_response: Exchange) -> Findings:
+    """A request that gives the token in header and query is malformed."""
+    if resource_response.status == 200:
+        yield Finding(expected="status 400", observed="the data")
+
+
+@check("UCI-V.step.15", then="Roos does not get the data of another person", twin="resource")
+def data_of_another_person_is_withheld(resource_response: Exchange, foreign_id: str) -> Findings:
+    """A token of one person opens no resource of another, not even by its id."""
+    answer = read.response(resource_response)
+    if answer.status == 200 and foreign_id in answer.text and fhir.resources(answer.body):
+        yield Finding(expected="a refusal or nothing", observed=f"a resource of the other person ({foreign_id})")
+
+
+@check("REL.1", then="the attempt to write is refused", twin="resource")
+def writing_is_refused(resource_response: Exchange) -> Findings:
+    """Collecting only reads: an attempt to create a resource is refused."""
+    status = resource_response.status or 0
+    if status < 400 or status >= 500:
+        yield Finding(expected="a refusal with status 4xx", observed=f"status {status}")
+
+
+# ------------------------------------------------------------------------------------------------------------ exception 8
+
+
+@check("UCI-V.exc.8", then="exception 8 is reported in FHIR", twin="resource", raw=True)
+def unreachable_source_is_reported(resource_response: Exchange, release: Release) -> Findings:
+    """When the systems behind the gateway do not answer, the answer is an OperationOutcome with the code of exception 8."""
+    row = release.exception(8)
+    answer = read.response(resource_response)
+    found = fhir.issues(answer.body)
+    expected = f"an OperationOutcome with code {row.code}, severity error or fatal"
+    if fhir.resources(answer.body) and not found:
+        yield Finding(expected=expected, observed="data, as if it were complete")
+        return
+    yield from _issue(row, expected, found, answer.status)
+
+
+def _refused(exchange: Exchange, row: ProtocolException, statuses: tuple[int, ...] = ()) -> Findings:
+    """No data, an OperationOutcome with the code of exception 7, and a status that refuses."""
+    answer = read.response(exchange)
+    expected = f"status {row.statuses[0]} with an OperationOutcome, code {row.code}"
+    held = fhir.resources(answer.body)
+    if held:
+        yield Finding(expected=expected, observed=f"status {answer.status} with data ({held[0]})")
+        return
+    yield from _issue(row, expected, fhir.issues(answer.body), answer.status)
+    if answer.status < 400 or answer.status >= 500:
+        yield Finding(expected=expected, observed=f"status {answer.status}")
+    elif answer.status not in (*row.statuses, *statuses):
+        observed = f"status {answer.status}"
+        yield Finding(expected=expected, observed=observed, outcome=Outcome.WARNING, reading="AMB.6")
+
+
+def _issue(row: ProtocolException, expected: str, found: list[fhir.Issue], status: int) -> Findings:
+    severe = [issue.code for issue in found if issue.severity in {"error", "fatal"}]
+    if row.code in severe:
+        return
+    near = [code for code in severe if code in row.tolerated]
+    if near:
+        hint = f"{near[0]} is a relative of {row.code}"
+        yield Finding(
+            expected=expected, observed=f"code {near[0]}", outcome=Outcome.WARNING, hint=hint, reading="AMB.54"
+        )
+    elif not found:
+        yield Finding(expected=expected, observed=f"status {status} without an OperationOutcome", reading="AMB.6")
+    else:
+        observed = ", ".join(f"{issue.severity}/{issue.code}" for issue in found)
+        yield Finding(expected=expected, observed=observed, reading="AMB.54")

@@ -1,0 +1,44 @@
+"""Mallory: a second, listed PGO that misbehaves, or the owner of a node on no list."""
+
+from pytest_bdd import given, when
+
+from medmij_conformance.checks import authorization, resource, token
+from medmij_conformance.counterparties.pgo import Pgo
+from medmij_conformance.evidence import Exchange
+from medmij_conformance.journey import Journey
+from medmij_conformance.plugin import Judge, Travel
+
+
+@given("Mallory collects data of a person as a listed PGO", target_fixture="second_response")
+@when("Mallory collects the data of Roos as a second listed PGO", target_fixture="second_response")
+def collects(mallory: Pgo, travel: Travel, judge: Judge) -> Exchange:
+    journey = travel(by=mallory)
+    redirect = journey.to_code()
+    judge.require(authorization.code_is_issued, redirect=redirect, redirect_uri=journey.redirect_uri)
+    judge.require(token.token_is_issued, token_response=journey.redeem())
+    response = journey.ask()
+    judge.require(resource.data_is_delivered, resource_response=response)
+    return response
+
+
+@when("Mallory sends Roos to the gateway and she logs in", target_fixture="consent_page")
+def sends_roos(mallory: Pgo, travel: Travel) -> Exchange:
+    return travel(by=mallory).to_consent()
+
+
+@when("Mallory redeems the code of Roos as herself", target_fixture="token_response")
+def redeems_stolen(mallory: Pgo, journey: Journey) -> Exchange:
+    return journey.redeem(by=mallory, deviation="a code of another client")
+
+
+@when("Mallory redeems her own code under the client id of the PGO", target_fixture="token_response")
+def borrows_client_id(mallory: Pgo, pgo: Pgo, travel: Travel) -> Exchange:
+    journey = travel(by=mallory)
+    journey.to_code()
+    return journey.redeem({"client_id": pgo.client_id}, deviation="the client_id of another")
+
+
+@when("Mallory redeems the code of Roos under the client id of the PGO", target_fixture="token_response")
+def impersonates(mallory: Pgo, pgo: Pgo, journey: Journey) -> Exchange:
+    changes = {"client_id": pgo.client_id}
+    return journey.redeem(changes, by=mallory, deviation="a code and the client_id of another")
