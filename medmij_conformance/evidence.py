@@ -179,6 +179,14 @@ class Evidence:
             record = {"type": record_type, "scenario": self.scenario, **fields}
             self._write(json.loads(self.redactor.text(json.dumps(record, ensure_ascii=False))))
 
+    def restart(self) -> None:
+        """Forget everything, secrets too, and keep the journal in memory only from here on."""
+        with self._lock:
+            self.close()
+            self.redactor = Redactor()
+            self.records.clear()
+            self._exchanges.clear()
+
     def close(self) -> None:
         """No more records."""
         with self._lock:
@@ -187,17 +195,16 @@ class Evidence:
                 self._file = None
 
     def _learn(self, exchange: Exchange) -> None:
+        """Register what the answer hands out. A request holds nothing new: what is ours is registered when we make it."""
+        response = exchange.response
+        if response is None:
+            return
         search = exchange.endpoint == "resource"
-        request, response = exchange.request, exchange.response
-        messages = [(request.url, request.headers, request.text)]
-        if response:
-            messages.append(("", response.headers, response.text))
-        for url, headers, body in messages:
-            for secret in secrets_in(url, headers, body, search_parameters=search):
-                self.redactor.register(secret)
-            for name, value in headers:
-                if name.lower() in _COOKIE_HEADERS:
-                    self.redactor.cookie_header(value)
+        for secret in secrets_in("", response.headers, response.text, search_parameters=search):
+            self.redactor.register(secret)
+        for name, value in response.headers:
+            if name.lower() == "set-cookie":
+                self.redactor.cookie_header(value)
 
     def _write(self, record: dict[str, Any]) -> None:
         self.records.append(record)

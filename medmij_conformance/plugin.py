@@ -151,6 +151,12 @@ class Conformance:
             requirements=requirements_of_plan(self.catalogue, about.role, checks, self.only),
         )
 
+    def restart(self, items: Sequence[pytest.Item]) -> None:
+        """Begin anew in memory, with the same scenarios: the selftest runs them once per variant."""
+        self.evidence.restart()
+        self.bsns = self._register_persons()
+        self.open(items)
+
     def close(self) -> None:
         """Write the end, then every report."""
         self.evidence.scenario = ""
@@ -268,6 +274,7 @@ def pytest_configure(config: pytest.Config) -> None:
 _WANTED = pytest.StashKey[list[Path]]()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_bdd_apply_tag(tag: str, function: Any) -> bool:  # noqa: ARG001
     """Tags are ids, not marks: they are read from the scenario."""
     return True
@@ -388,10 +395,15 @@ class Judge:
         self._write("judgement", judgement)
         return judgement
 
-    def require(self, check: Check, **arguments: Any) -> None:
-        """Run a check as a precondition. Raises ``NotSeenError`` with what came instead: then nothing can be judged here."""
+    def note(self, check: Check, **arguments: Any) -> Judgement:
+        """Run a check on the way to something else: recorded, and counted as a twin, but no verdict."""
         judgement = self._run(check, arguments)
         self._write("precondition", judgement)
+        return judgement
+
+    def require(self, check: Check, **arguments: Any) -> None:
+        """Run a check as a precondition. Raises ``NotSeenError`` with what came instead: then nothing can be judged here."""
+        judgement = self.note(check, **arguments)
         if judgement.outcome not in {Outcome.PASS, Outcome.WARNING}:
             found = "; ".join(f"expected {f.expected}, saw {f.observed}" for f in judgement.findings)
             raise NotSeenError(f"not seen: {check.claim} ({found or judgement.reason})")
@@ -756,6 +768,12 @@ def login_pages(target: Target) -> tuple[str, ...]:
 def consent_pages(target: Target) -> tuple[str, ...]:
     """The selectors by which the recipe recognises the consent question."""
     return _selectors(target, "give consent")
+
+
+@pytest.fixture(scope="session")
+def known_pages(target: Target) -> tuple[str, ...]:
+    """The selectors of all pages that the recipe knows."""
+    return tuple(dict.fromkeys(action.page for action in target.user_agent.actions))
 
 
 def _controls(target: Target, intent: str) -> tuple[str, ...]:

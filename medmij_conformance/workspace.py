@@ -9,6 +9,7 @@ from typing import Any
 
 from medmij_conformance import pki
 from medmij_conformance.protocol import lists
+from medmij_conformance.reference.dvza_deviations import ELSEWHERE
 from medmij_conformance.reference.process import RunningReference, launch
 from medmij_conformance.target import Target, load
 
@@ -52,9 +53,9 @@ class TestPki:
             hierarchy.tsp.issue(hostname, organisation=NAMES.get(hostname, "Ongenode BV")).write(folder, name)
         return cls(folder, hierarchy.tsp)
 
-    def issue(self, hostname: str, name: str) -> tuple[Path, Path]:
+    def issue(self, hostname: str, name: str, *more_names: str) -> tuple[Path, Path]:
         """A certificate and a key for another node, as PEM files."""
-        return self.issuer.issue(hostname).write(self.folder, name)
+        return self.issuer.issue(hostname, names=(hostname, *more_names)).write(self.folder, name)
 
 
 def list_documents(
@@ -101,7 +102,7 @@ def write_lists(documents: Mapping[str, bytes], folder: Path) -> list[Path]:
 def reference_dvza(folder: Path) -> tuple[Target, RunningReference]:
     """Start ``reference:dvza`` and write a target file that points at it, as a vendor would. The caller stops it."""
     test_pki = TestPki.create(folder / "pki")
-    test_pki.issue(REFERENCE, "reference")
+    test_pki.issue(REFERENCE, "reference", ELSEWHERE)
     clients = {HARNESS: NAMES[HARNESS], OTHER: NAMES[OTHER]}
     empty = lists.Zal(datetime.now(UTC).replace(microsecond=0), 1, ())
     write_lists(list_documents(nodes=[HARNESS, OTHER, REFERENCE], clients=clients, zal=empty), folder / "lists")
@@ -150,6 +151,7 @@ role = "dvza"
 {offers}
 [connect]
 "{REFERENCE}:443" = "127.0.0.1:{ports["front"]}"
+"{ELSEWHERE}:443" = "127.0.0.1:{ports["front"]}"
 "{REFERENCE}:{BACK_PORT}" = "127.0.0.1:{ports["back"]}"
 
 [trust]

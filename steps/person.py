@@ -61,6 +61,12 @@ def is_logged_in(journey: Journey) -> Exchange:
     return _did(journey, "log in")
 
 
+@when("she logs in and consents if she is asked", target_fixture="redirect")
+def is_logged_in_and_consents(journey: Journey) -> Exchange:
+    _did(journey, "log in")
+    return journey.act("give consent")
+
+
 @when("Roos cancels the login", target_fixture="redirect")
 def cancels(journey: Journey) -> Exchange:
     return _did(journey, "cancel login")

@@ -271,8 +271,3 @@ def asks_foreign(journey: Journey, foreign_id: str) -> Exchange:
 def tries_to_write(journey: Journey) -> Exchange:
     body = b'{"resourceType":"Observation","status":"final","code":{"text":"written by a test"}}'
     return journey.ask("Observation", method="POST", body=body, deviation="a write interaction")
-
-
-@when("the PGO looks at the ZAL")
-def looks_at_the_zal(journey: Journey) -> None:
-    """The addresses of the offer are what the target file says."""

@@ -92,7 +92,7 @@ Feature: The exceptions of UCI Verzamelen
       Evi is jonger dan zestien en krijgt niets.
 
       Given the person of "young" is sent to the gateway
-      When she logs in
+      When she logs in and consents if she is asked
       Then the person under sixteen gets nothing
 
   @ZORG.besch
@@ -103,7 +103,7 @@ Feature: The exceptions of UCI Verzamelen
       Nova heeft geen behandelrelatie en krijgt niets.
 
       Given the person of "no_relation" is sent to the gateway
-      When she logs in
+      When she logs in and consents if she is asked
       Then without a treatment relation there is nothing
 
   @UCI-V.exc.gen1

@@ -112,13 +112,3 @@ Feature: FHIR requests
       Given the PGO has collected the data of Roos
       When the PGO tries to write an observation
       Then the attempt to write is refused
-
-  @APP.R3
-  Rule: The gateway is one host
-
-    @id:one-host
-    Scenario: All addresses of an offer are on one host
-      Alle adressen van een aanbod liggen op een host.
-
-      When the PGO looks at the ZAL
-      Then all its addresses are on one host

@@ -28,15 +28,17 @@ def page(exchange: Exchange) -> Page:
     return Page(response(exchange).body, exchange.request.url)
 
 
-def sent_to(exchange: Exchange, redirect_uri: str) -> oauth.Redirect | None:
+def sent_to(exchange: Exchange, redirect_uri: str, known_pages: Iterable[str] = ()) -> oauth.Redirect | None:
     """The redirect to the PGO taken apart; None when the browser was not sent there.
 
-    Raises ``CannotJudgeError`` when the browser shows a page that leads on and that no recipe knows: it may be part of the way.
+    Raises ``CannotJudgeError`` when the browser shows a page that leads on and that is not one of the ``known_pages`` of the
+    recipe: it may be part of the way.
     """
     where = location(exchange) or (page(exchange).refresh or "")
     if oauth.leads_to(where, redirect_uri):
         return oauth.redirect(where)
-    if not where and response(exchange).status < 400 and leads_on(page(exchange)):
+    unknown = not where and response(exchange).status < 400 and not shows(exchange, known_pages)
+    if unknown and leads_on(page(exchange)):
         raise CannotJudgeError(
             f"no action of the recipe recognises the page {page(exchange).title!r} (exchange {exchange.number})"
         )

@@ -69,9 +69,9 @@ def query_of_the_redirect_uri_is_kept(redirect: Exchange, redirect_uri: str) -> 
 
 
 @check("RFC6749.3.1a", then="the gateway ignores the parameters it does not know")
-def unknown_parameters_are_ignored(shown: Exchange, login_pages: tuple[str, ...]) -> Findings:
+def unknown_parameters_are_ignored(shown: Exchange, known_pages: tuple[str, ...]) -> Findings:
     """An authorization request with unknown parameters goes on as if they were not there."""
-    if not read.shows(shown, login_pages):
+    if not read.shows(shown, known_pages):
         yield Finding(expected="the login page, as without them", observed=read.described(shown))
 
 
@@ -115,66 +115,66 @@ def login_is_asked_again(second_shown: Exchange, login_pages: tuple[str, ...]) -
 
 @check("UCI-V.exc.1", then="the unknown client is refused on a page", twin="authorization")
 def unknown_client_is_refused(
-    visited: Exchanges, redirect_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A request of a client that is missing or on no list ends on a page of the gateway, without any redirect."""
-    yield from _refused_on_a_page(visited, redirect_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_on_a_page(visited, redirect_uri, known_pages, release)
 
 
 @check("APP.15b", then="the gateway does not send anybody to the unsafe address", twin="authorization")
 def unsafe_redirect_uri_is_not_followed(
-    visited: Exchanges, bad_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, bad_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A redirect URI that is no absolute https address is never followed, by whatever means, and the request is refused."""
-    yield from _refused_on_a_page(visited, bad_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_on_a_page(visited, bad_uri, known_pages, release)
 
 
 @check("RFC6749.3.1.2.2", then="the gateway does not send anybody to the other host", twin="authorization")
 def redirect_uri_of_another_host_is_refused(
-    visited: Exchanges, bad_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, bad_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A redirect URI on a host that is not the client's is never followed, and the request is refused."""
-    yield from _refused_on_a_page(visited, bad_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_on_a_page(visited, bad_uri, known_pages, release)
 
 
 @check("UCI-V.exc.1", then="the missing redirect URI is refused on a page", twin="authorization")
 def missing_redirect_uri_is_refused(
-    visited: Exchanges, redirect_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A request without a redirect URI ends on a page of the gateway; no registered address stands in for it."""
-    yield from _refused_on_a_page(visited, redirect_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_on_a_page(visited, redirect_uri, known_pages, release)
 
 
 @check("RFC6749.3.1.1", "APP.6", then="the response type is refused, the person first", twin="authorization")
 def other_response_type_is_refused(
-    visited: Exchanges, redirect_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A response type that is missing or not the one of the release is refused, and the person is told first."""
-    yield from _refused_first_to_the_person(visited, redirect_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
 @check("APP.9", "UCI-V.exc.1", then="the scope is refused, the person first", twin="authorization")
 def other_scope_is_refused(
-    visited: Exchanges, redirect_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A scope that is missing, unknown, not offered here or more than one is refused, and the person is told first."""
-    yield from _refused_first_to_the_person(visited, redirect_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
 @check("RFC6749.3.1b", then="the repeated parameter is refused", twin="authorization")
 def repeated_parameter_is_refused(
-    visited: Exchanges, redirect_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A request in which a parameter stands twice is refused."""
-    yield from _refused_first_to_the_person(visited, redirect_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
 @check("UCI-V.exc.1", then="the missing state is refused, the person first", twin="authorization")
 def missing_state_is_refused(
-    visited: Exchanges, redirect_uri: str, login_pages: tuple[str, ...], consent_pages: tuple[str, ...], release: Release
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
     """A request without a state is refused; going on without one is the other reading."""
-    if read.shows(visited[-1], (*login_pages, *consent_pages)):
+    if read.shows(visited[-1], known_pages):
         yield Finding(
             expected="a page that refuses the request",
             observed="the flow goes on without a state",
@@ -183,7 +183,7 @@ def missing_state_is_refused(
             reading="AMB.3",
         )
         return
-    yield from _refused_first_to_the_person(visited, redirect_uri, (*login_pages, *consent_pages), release)
+    yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
 def _returned(redirect: Exchange, redirect_uri: str) -> oauth.Redirect:

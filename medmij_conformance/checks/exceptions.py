@@ -11,39 +11,51 @@ _DESCRIPTION = frozenset(chr(c) for c in (*range(0x20, 0x22), *range(0x23, 0x5C)
 
 
 @check("UCI-V.exc.2", then="exception 2 is reported to the PGO", twin="authorization")
-def failed_login_is_reported(redirect: Exchange, redirect_uri: str, release: Release) -> Findings:
+def failed_login_is_reported(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
     """When the identity cannot be established, the PGO gets the error of exception 2, and no code."""
-    yield from _reported(redirect, redirect_uri, release.exception(2))
+    yield from _reported(redirect, redirect_uri, known_pages, release.exception(2))
 
 
 @check("UCI-V.exc.3", "UCI-V.step.8", then="exception 3 is reported to the PGO", twin="authorization")
-def nothing_available_is_reported(redirect: Exchange, redirect_uri: str, release: Release) -> Findings:
+def nothing_available_is_reported(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
     """When nothing is available, the PGO gets the error and the exact description of exception 3, and no code."""
-    yield from _reported(redirect, redirect_uri, release.exception(3))
+    yield from _reported(redirect, redirect_uri, known_pages, release.exception(3))
 
 
 @check("JUR.14", then="the person under sixteen gets nothing", twin="authorization")
-def minors_get_nothing(redirect: Exchange, redirect_uri: str, release: Release) -> Findings:
+def minors_get_nothing(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
     """A person under sixteen gets no code; exception 3 is how that is told."""
-    yield from _withheld(redirect, redirect_uri, release.exception(3))
+    yield from _withheld(redirect, redirect_uri, known_pages, release.exception(3))
 
 
 @check("ZORG.besch", then="without a treatment relation there is nothing", twin="authorization")
-def no_treatment_relation_means_nothing(redirect: Exchange, redirect_uri: str, release: Release) -> Findings:
+def no_treatment_relation_means_nothing(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
     """A person without a treatment relation gets no code; exception 3 is how that is told."""
-    yield from _withheld(redirect, redirect_uri, release.exception(3))
+    yield from _withheld(redirect, redirect_uri, known_pages, release.exception(3))
 
 
 @check("UCI-V.exc.4", then="exception 4 is reported to the PGO", twin="authorization")
-def refusal_is_reported(redirect: Exchange, redirect_uri: str, release: Release) -> Findings:
+def refusal_is_reported(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
     """When the person refuses, the PGO gets the error and the exact description of exception 4, and no code."""
-    yield from _reported(redirect, redirect_uri, release.exception(4))
+    yield from _reported(redirect, redirect_uri, known_pages, release.exception(4))
 
 
 @check("UCI-V.exc.5", then="exception 5 is reported to the PGO", twin="authorization")
-def undeterminable_answer_is_reported(redirect: Exchange, redirect_uri: str, release: Release) -> Findings:
+def undeterminable_answer_is_reported(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
     """When the answer cannot be established, the PGO gets the error and the exact description of exception 5, and no code."""
-    yield from _reported(redirect, redirect_uri, release.exception(5))
+    yield from _reported(redirect, redirect_uri, known_pages, release.exception(5))
 
 
 @check("RFC6749.4.1.2.1a", "RFC6819.4.4.1.8b", then="the state comes back with the error")
@@ -85,11 +97,13 @@ def ended_session_is_dead(replayed: Exchange, redirect_uri: str) -> Findings:
         yield Finding(expected="no code from a session that has ended", observed=read.described(replayed))
 
 
-def _reported(redirect: Exchange, redirect_uri: str, row: ProtocolException) -> Findings:
+def _reported(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], row: ProtocolException
+) -> Findings:
     expected = f"a redirect to {redirect_uri} with error={row.code}"
     if row.description:
         expected += f" and error_description={row.description!r}"
-    target = read.sent_to(redirect, redirect_uri)
+    target = read.sent_to(redirect, redirect_uri, known_pages)
     if target is None:
         yield Finding(expected=expected, observed=read.described(redirect))
         return
@@ -118,13 +132,13 @@ def _folded(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def _withheld(redirect: Exchange, redirect_uri: str, row: ProtocolException) -> Findings:
-    target = read.sent_to(redirect, redirect_uri)
+def _withheld(
+    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], row: ProtocolException
+) -> Findings:
+    target = read.sent_to(redirect, redirect_uri, known_pages)
     if target is not None and target.get("code"):
         yield Finding(expected="no code", observed="a code", reading="AMB.27")
     elif target is None or (target.get("error"), target.get("error_description")) != (row.code, row.description):
-        if target is None and not read.location(redirect) and read.response(redirect).status < 400:
-            raise CannotJudgeError(f"is anything withheld? the browser shows {read.described(redirect)}")
         yield Finding(
             expected=f"error={row.code} and error_description={row.description!r}",
             observed=read.described(redirect),

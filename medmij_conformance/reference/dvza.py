@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from medmij_conformance import data_path
@@ -132,6 +132,7 @@ class Dvza:
     expires_in: int | None = 900
     token_type = "Bearer"
     redirect_status = 303
+    client_certificate: Literal["require", "ask"] = "require"
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 
 from medmij_conformance.protocol import lists
 from medmij_conformance.reference.dvza import Client, Dvza, Offer, Person
-from medmij_conformance.reference.dvza_deviations import DEVIATIONS
+from medmij_conformance.reference.dvza_deviations import DEVIATIONS, nullify
 from medmij_conformance.wire.control import Control
 from medmij_conformance.wire.server import Server
 
@@ -40,7 +40,6 @@ class DvzaProcess:
         self._settings = settings
         self._folder = folder
         self._clock = LifetimeClock()
-        self._names: tuple[str, ...] = ()
         files = {"certificate": folder / settings["certificate"], "key": folder / settings["key"]}
         host = settings["hostname"]
         self.front = Server(lambda request, peer: self.gateway.front(request, peer), host=host, **files)
@@ -55,6 +54,7 @@ class DvzaProcess:
         self.control = Control(
             {
                 "deviate": lambda arguments: self.deviate(arguments.get("names", [])),
+                "null": lambda arguments: self.nullify(arguments["name"]),
                 "clock": lambda arguments: self._clock.forward(float(arguments["forward_s"])),
                 "source_down": lambda _: self._source(up=False),
                 "source_up": lambda _: self._source(up=True),
@@ -75,12 +75,22 @@ class DvzaProcess:
         unknown = [name for name in names if name not in DEVIATIONS.by_name]
         if unknown:
             raise ValueError(f"no deviation {', '.join(unknown)}; expected one of {', '.join(DEVIATIONS.by_name)}")
-        self._names = tuple(names)
         gateway = self._conformant()
         for name in names:
             DEVIATIONS.by_name[name].apply(gateway)
-        self.gateway = gateway
+        self._put(gateway)
         return names
+
+    def nullify(self, name: str) -> str:
+        """A gateway that gives the same answer to everything. Raises ``KeyError`` for an unknown name."""
+        gateway = self._conformant()
+        nullify(gateway, name)
+        self._put(gateway)
+        return name
+
+    def _put(self, gateway: Dvza) -> None:
+        self.back.ask_for_certificate(gateway.client_certificate)
+        self.gateway = gateway
 
     def _conformant(self) -> Dvza:
         offers = tuple(Offer(**row) for row in self._settings["offers"])

@@ -278,13 +278,15 @@ def _scenario(
     )
 
 
+# A blemished refusal proves as little as a clean one when the gateway refuses everything.
+_NEEDS_A_TWIN = {Outcome.PASS, Outcome.WARNING, Outcome.REVIEW}
 _SCENARIO_RECORDS = ("scenario-start", "scenario-end", "step", "judgement")
 
 
 def _verdicts(record: Mapping[str, Any], twins: _Twins, known: Catalogue) -> list[Verdict]:
     check = REGISTRY[record["check"]]
     outcome, reason = Outcome(record["outcome"]), record["reason"]
-    if outcome is Outcome.PASS and (missing := twins.missing(record)):
+    if outcome in _NEEDS_A_TWIN and (missing := twins.missing(record)):
         outcome, reason = Outcome.NOT_TESTED, missing
     findings = tuple(Finding(**{**f, "outcome": Outcome(f["outcome"])}) for f in record["findings"])
     return [

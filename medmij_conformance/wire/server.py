@@ -18,6 +18,9 @@ from OpenSSL import SSL
 
 from medmij_conformance.evidence import Request, Response
 
+HANG_UP = 0
+"""A handler that answers with this status wants the connection to be cut without an answer."""
+
 _READ = 65_536
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -67,7 +70,8 @@ class Server:
         self._handler = handler
         self._host = host
         self._idle_s = idle_s
-        self._context = _context(certificate, key, client_ca, client_certificate)
+        self._files = (certificate, key, client_ca)
+        self._context = _context(*self._files, client_certificate)
         self._socket = socket.create_server(listen, backlog=256)
         self._closing = threading.Event()
 
@@ -75,6 +79,10 @@ class Server:
     def port(self) -> int:
         """The port that is listened on."""
         return int(self._socket.getsockname()[1])
+
+    def ask_for_certificate(self, client_certificate: Literal["none", "ask", "require"]) -> None:
+        """From the next connection on, treat client certificates like this."""
+        self._context = _context(*self._files, client_certificate)
 
     def start(self) -> None:
         """Accept connections in a thread of its own."""
@@ -103,7 +111,10 @@ class Server:
             tls.handshake()
             peer = Peer(address=address, certificate=tls.certificate(), errors=tuple(tls.errors))
             for request, reply in _requests(tls, self._host):
-                reply(self._handler(request, peer))
+                answer = self._handler(request, peer)
+                if answer.status == HANG_UP:
+                    return
+                reply(answer)
             tls.close()
 
 

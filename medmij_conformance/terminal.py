@@ -1,0 +1,61 @@
+"""What a run says on standard error: a line per scenario, then the verdict. Everything of the target is made harmless first."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medmij_conformance.plugin import COMMAND, PROGRESS, RUN
+from medmij_conformance.report import Run
+from medmij_conformance.report.text import visible
+from medmij_conformance.verdict import Outcome
+
+
+class Terminal:
+    """A pytest plugin that speaks for the command line. ``run`` is the finished run, None when it did not come to one."""
+
+    def __init__(self, command: str, *, quiet: bool = False) -> None:
+        self._command = command
+        self._quiet = quiet
+        self.run: Run | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Leave the plugin what it needs from the command line."""
+        config.stash[COMMAND] = self._command
+        config.stash[PROGRESS] = _say if not self._quiet else lambda _: None
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A feature that cannot be read is a mistake of ours, and must be seen."""
+        if report.failed:
+            _say(report.longreprtext)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """So is a mistake in the harness itself."""
+        _say(str(excrepr))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """The verdict, and where to read why."""
+        conformance = config.stash.get(RUN, None)
+        if conformance is None or conformance.run is None:
+            return
+        self.run = conformance.run
+        _conclude(self.run, conformance.directory, _say)
+
+
+def _say(line: str) -> None:
+    print(visible(line), file=sys.stderr, flush=True)
+
+
+def _conclude(run: Run, directory: Path, say: Callable[[str], None]) -> None:
+    for result in run.requirements:
+        if result.outcome in {Outcome.FAIL, Outcome.ERROR}:
+            bad = [v for v in result.verdicts if v.outcome in {Outcome.FAIL, Outcome.ERROR}]
+            observed = bad[0].observed if bad else result.reason
+            say(f"{result.outcome}  {result.requirement.id}  {result.requirement.title}: {observed}")
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts().items() if count)
+    say(f"requirements of the role: {counts}")
+    say(f"{run.verdict}: {run.headline}")
+    say(f"report: {directory / 'report.html'}")
