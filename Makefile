@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: demo test lint fast selftest benchmark lock clean
+.PHONY: demo test lint selftest coverage benchmark lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/medmij-conformance run reference:dvza --report-dir reports/demo
@@ -21,6 +21,11 @@ lint: $(VENV)/.dev
 
 selftest: $(VENV)/.runtime
 	$(BIN)/medmij-conformance selftest
+
+# Renew the record of what a reference run shows, which `coverage` reads.
+coverage: $(VENV)/.runtime
+	$(BIN)/medmij-conformance run reference:dvza --quiet --report-dir reports/coverage
+	$(BIN)/medmij-conformance coverage --record reports/coverage > /dev/null
 
 benchmark: $(VENV)/.runtime
 	$(BIN)/python benchmarks/measure.py

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -139,7 +139,16 @@ def _run_scenarios(file: Path, options: Sequence[str], command: str, *, quiet: b
     with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
-        arguments = ["-c", str(settings), "--rootdir", folder, "-p", "pytest_bdd.plugin", "-p", "medmij_conformance.plugin"]
+        arguments = [
+            "-c",
+            str(settings),
+            "--rootdir",
+            folder,
+            "-p",
+            "pytest_bdd.plugin",
+            "-p",
+            "medmij_conformance.plugin",
+        ]
         arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:warnings", "--noconftest"]
         arguments += ["--target", str(file), *options, str(features / "test_features.py")]
         code = int(pytest.main(arguments, plugins=[terminal]))
@@ -221,10 +230,13 @@ def export_lists(target: Path, out: Path) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--role", type=click.Choice(["dvza", "dvp", "registratie"]), help="Only this role.")
-def coverage(as_json: bool, role: str | None) -> None:
+@click.option("--record", type=_DIRECTORY, metavar="DIR", help="Renew the record from the report of a reference run.")
+def coverage(as_json: bool, role: str | None, record: Path | None) -> None:
     """Which scenarios and checks show which requirement, and which deviations prove that these can fail."""
-    from medmij_conformance.coverage import covered
+    from medmij_conformance.coverage import covered, write_record
 
+    if record:
+        click.echo(str(write_record(_read_run(record))), err=True)
     rows = covered(role)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -240,7 +252,6 @@ def coverage(as_json: bool, role: str | None) -> None:
 @click.option("--only", metavar="NAME", multiple=True, help="Only this deviation; may be repeated.")
 def selftest(as_json: bool, jobs: int, only: tuple[str, ...]) -> None:
     """Prove that every check can fail: the kill matrix, and counterparts that do nothing."""
-    import medmij_conformance.checks
     from medmij_conformance.selftest import run_selftest
 
     result = run_selftest(jobs, only, lambda line: click.echo(line, err=True))
@@ -254,5 +265,3 @@ def selftest(as_json: bool, jobs: int, only: tuple[str, ...]) -> None:
     for problem in result.problems:
         click.echo(problem, err=True)
     sys.exit(1 if result.problems else 0)
-
-

@@ -33,9 +33,7 @@ class Journey:
     visits: list[Visit] = field(default_factory=list)
     token: str = ""
 
-    def begin(
-        self, changes: Changes | None = None, *, deviation: str | None = None, method: str = "GET"
-    ) -> Exchange:
+    def begin(self, changes: Changes | None = None, *, deviation: str | None = None, method: str = "GET") -> Exchange:
         """The PGO sends the person to the gateway; the browser follows to the first page. Gives the last exchange."""
         self.state = self.pgo.state() if not changes or "state" not in changes else _single(changes["state"])
         self.redirect_uri = self.pgo.redirect_uri
@@ -43,9 +41,7 @@ class Journey:
             self.redirect_uri = _single(changes["redirect_uri"])
         self.browser.redirect_uris = [self.redirect_uri]
         request = self.pgo.authorization_request(self.offer, self.scope, self.state, changes, method)
-        visit = self.browser.open(
-            request, label="authorization request", endpoint="authorization", deviation=deviation
-        )
+        visit = self.browser.open(request, label="authorization request", endpoint="authorization", deviation=deviation)
         return self._halted(visit)
 
     def act(self, *intents: str) -> Exchange:

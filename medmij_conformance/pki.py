@@ -100,9 +100,7 @@ class Credential:
     @property
     def key_pem(self) -> bytes:
         """The private key as PKCS#8, not encrypted."""
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
     @property
     def fingerprint(self) -> str:
@@ -254,9 +252,7 @@ class Authority:
         own = _key(key)
         profile = [
             *_leaf_extensions(own, self, (hostname,) if names is None else names, usages),
-            *_status_extensions(
-                self.ocsp_url if ocsp_url is None else ocsp_url, self.crl_url if crl_url is None else crl_url
-            ),
+            *_status_extensions(self.ocsp_url if ocsp_url is None else ocsp_url, self.crl_url if crl_url is None else crl_url),
             *_policy_extensions(policies),
         ]
         certificate = _sign(

@@ -6,9 +6,12 @@ also where it hides in another encoding. The key lives in memory for one run, so
 """
 
 import base64
+import bisect
+import contextlib
 import hashlib
 import hmac
 import html
+import json
 import re
 import secrets
 import string
@@ -23,7 +26,7 @@ _GLOBAL_LENGTH = 16  # a shorter cookie value ("nl", "1") is masked where it sta
 
 _PARAMETERS = "code|access_token|refresh_token|id_token|client_secret|SAMLart|SAMLResponse|assertion"
 _QUERY_SECRET = re.compile(rf"(?:[?&#]|&amp;|^|\s)({_PARAMETERS})=([^&\s\"'<>#;]+)")
-_JSON_SECRET = re.compile(r'"(access_token|refresh_token|id_token)"\s*:\s*"([^"\\]+)"')
+_JSON_SECRET = re.compile(r'"(access_token|refresh_token|id_token)"\s*:\s*("(?:[^"\\]|\\.)+")')
 _BEARER = re.compile(r"^\s*(?:bearer|basic|mac)\s+(\S+)", re.IGNORECASE)
 
 
@@ -69,21 +72,25 @@ class Redactor:
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key or secrets.token_bytes(32)
         self._replacements: dict[str, str] = {}
+        self._longest_first: list[str] = []
 
     def register(self, value: str) -> None:
-        """From now on ``value`` is a secret, as it is and as URL, HTML and form encodings write it."""
+        """From now on ``value`` is a secret, as it is and as URL, HTML, form and JSON encodings write it."""
         if len(value) < _SHORTEST or value in self._replacements:
             return
         pseudonym = self.pseudonym(value)
-        for encode in (str, quote, lambda text: quote(text, safe=""), quote_plus, html.escape):
-            self._replacements.setdefault(encode(value), encode(pseudonym))
+        for encode in _SPELLINGS:
+            self._mask(encode(value), encode(pseudonym))
 
     def register_bsn(self, bsn: str) -> str:
         """From now on this BSN is masked in every encoding of ``BSN_ENCODINGS``; returns its pseudonym, again a BSN."""
         pseudonym = self._bsn_pseudonym(bsn)
+        forms: dict[str, str] = {}
         for encode in BSN_ENCODINGS.values():
-            self._replacements[encode(bsn)] = encode(pseudonym)
-            self._replacements[encode(bsn).upper()] = encode(pseudonym).upper()
+            forms.setdefault(encode(bsn), encode(pseudonym))
+            forms.setdefault(encode(bsn).upper(), encode(pseudonym).upper())
+        for secret, masked in forms.items():
+            self._mask(secret, masked, again=True)
         return pseudonym
 
     def pseudonym(self, value: str) -> str:
@@ -101,8 +108,11 @@ class Redactor:
         return "".join([*parts, self._characters(value[end:])])
 
     def text(self, text: str) -> str:
-        """``text`` with every registered secret replaced."""
-        return self._mask_known(text)
+        """``text`` with every registered secret replaced, a longer one before one that is part of it."""
+        for secret in self._longest_first:
+            if secret in text:
+                text = text.replace(secret, self._replacements[secret])
+        return text
 
     def cookie_header(self, header: str) -> str:
         """A Cookie or Set-Cookie header with every cookie value replaced; attributes such as Path stay."""
@@ -112,16 +122,17 @@ class Redactor:
     def _cookie_pair(self, pair: str) -> str:
         name, equals, value = pair.partition("=")
         if not equals or name.strip().lower() in _COOKIE_ATTRIBUTES:
-            return pair
+            return self.text(pair)
         if len(value.strip()) >= _GLOBAL_LENGTH:
             self.register(value.strip())
-        return f"{name}={self.pseudonym(value)}"
+        return f"{self.text(name)}={self.pseudonym(value)}"
 
-    def _mask_known(self, text: str) -> str:
-        for secret, pseudonym in self._replacements.items():
-            if secret in text:
-                text = text.replace(secret, pseudonym)
-        return text
+    def _mask(self, secret: str, pseudonym: str, *, again: bool = False) -> None:
+        if secret not in self._replacements:
+            bisect.insort(self._longest_first, secret, key=lambda known: -len(known))
+        elif not again:
+            return
+        self._replacements[secret] = pseudonym
 
     def _stream(self, value: str, counter: int = 0) -> Iterator[int]:
         while True:
@@ -151,6 +162,21 @@ class Redactor:
         raise AssertionError("one candidate in eleven passes the elfproef, so this is out of reach")
 
 
+def _lower_escapes(text: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda escape: escape.group().lower(), quote(text, safe="", errors="replace"))
+
+
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: quote(text, errors="replace"),
+    lambda text: quote(text, safe="", errors="replace"),
+    lambda text: quote_plus(text, errors="replace"),
+    _lower_escapes,
+    html.escape,
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    lambda text: text.encode("utf-8", "replace").decode("latin-1"),  # as a body is searched
+)
 _COOKIE_ATTRIBUTES = {"path", "domain", "expires", "max-age", "samesite", "priority", "version", "comment"}
 _LOWER = string.ascii_lowercase
 _UPPER = string.ascii_uppercase
@@ -163,9 +189,7 @@ def _same_class(character: str, draw: int, classes: tuple[str, str, str]) -> str
     return character
 
 
-def secrets_in(
-    url: str, headers: Iterable[tuple[str, str]], body: str, *, search_parameters: bool = False
-) -> Iterator[str]:
+def secrets_in(url: str, headers: Iterable[tuple[str, str]], body: str, *, search_parameters: bool = False) -> Iterator[str]:
     """The codes, tokens and assertions of one message, found by their protocol names.
 
     ``search_parameters`` says that this is a FHIR request or answer, where ``code`` is a search parameter and no secret.
@@ -182,4 +206,5 @@ def secrets_in(
             if not (search_parameters and name == "code"):
                 yield unquote_plus(html.unescape(value))
     for _, value in _JSON_SECRET.findall(body):
-        yield value
+        with contextlib.suppress(ValueError):
+            yield json.loads(value, strict=False)

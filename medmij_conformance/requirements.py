@@ -206,8 +206,13 @@ def release(name: str = "1.0") -> Release:
 def load_requirements(path: Path) -> dict[str, Requirement]:
     """The requirements of a file by id. Raises ``CatalogueError`` that names the entry and the field."""
     found: dict[str, Requirement] = {}
-    for number, row in enumerate(_toml(path).get("requirement", []), start=1):
+    for number, row in enumerate(_rows(path, "requirement"), start=1):
         name = f"{path.name}: requirement {row.get('id', number)}"
+        for field, value in row.items():
+            texts = value if field == "inherits" and isinstance(value, list) else [value]
+            if (field == "inherits") != isinstance(value, list) or not all(isinstance(text, str) for text in texts):
+                expected = "a list of ids" if field == "inherits" else "text"
+                raise CatalogueError(f"{name}: {field}: {value!r}; expected {expected}")
         try:
             requirement = Requirement(**{**row, "inherits": tuple(row.get("inherits", ()))})
         except TypeError as error:
@@ -225,7 +230,7 @@ def load_requirements(path: Path) -> dict[str, Requirement]:
 def load_readings(path: Path) -> dict[str, Reading]:
     """The readings of a file by id. Raises ``CatalogueError`` that names the entry and the field."""
     found: dict[str, Reading] = {}
-    for number, row in enumerate(_toml(path).get("reading", []), start=1):
+    for number, row in enumerate(_rows(path, "reading"), start=1):
         try:
             reading = Reading(**row)
         except TypeError as error:
@@ -237,14 +242,19 @@ def load_readings(path: Path) -> dict[str, Reading]:
 
 
 def _exception(row: Mapping[str, Any]) -> ProtocolException:
-    return ProtocolException(
-        **{**row, "statuses": tuple(row.get("statuses", ())), "tolerated": tuple(row.get("tolerated", ()))}
-    )
+    return ProtocolException(**{**row, "statuses": tuple(row.get("statuses", ())), "tolerated": tuple(row.get("tolerated", ()))})
+
+
+def _rows(path: Path, name: str) -> list[dict[str, Any]]:
+    rows = _toml(path).get(name, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise CatalogueError(f"{path.name}: {name}: expected a list of tables, [[{name}]]")
+    return rows
 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except tomllib.TOMLDecodeError as error:
+    except (OSError, ValueError) as error:  # not there, not UTF-8, or not TOML
         raise CatalogueError(f"{path.name}: {error}") from error

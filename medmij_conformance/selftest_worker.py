@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from medmij_conformance import data_path, workspace
-from medmij_conformance.plugin import RUN, Conformance
+from medmij_conformance.conformance import RUN, Conformance
 from medmij_conformance.reference.dvza_deviations import NULL_ANSWERS
 from medmij_conformance.selftest import CLOSED_PORT, CONFORMANT, Round, round_of
 from medmij_conformance.wire.control import call

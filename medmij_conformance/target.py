@@ -30,9 +30,7 @@ Role = Literal["dvza", "dvp", "registratie"]
 Service = Literal["bgz", "medicatieoverzicht", "medicatiegegevens", "lab", "vitals", "documenten", "afspraken"]
 LoginMode = Literal["digid", "form", "operator"]
 Engine = Literal["html", "chromium"]
-Intent = Literal[
-    "log in", "cancel login", "give consent", "refuse consent", "leave consent unanswered", "log in at the PGO"
-]
+Intent = Literal["log in", "cancel login", "give consent", "refuse consent", "leave consent unanswered", "log in at the PGO"]
 StartMode = Literal["http", "command", "browser", "operator"]
 Generation = Literal["1.0", "1.1", "metamodel"]
 HookKind = Literal["command", "http", "operator"]
@@ -407,9 +405,7 @@ Text = Annotated[str, _TEXT]
 AnyText = Annotated[str, _ANY_TEXT]
 Version = Annotated[str, _text("a version, such as 1.0", re.compile(r"[\w.-]+").fullmatch)]
 Code = Annotated[str, _text('a code between quotes, such as "1"', re.compile(r"[1-9][0-9]{0,29}").fullmatch)]
-Zorgaanbieder = Annotated[
-    str, _text("a name without spaces that ends in @medmij", re.compile(r"[^\s@]+@medmij").fullmatch)
-]
+Zorgaanbieder = Annotated[str, _text("a name without spaces that ends in @medmij", re.compile(r"[^\s@]+@medmij").fullmatch)]
 Scope = Annotated[str, _Kind("text with placeholders", _read_scope_template)]
 Hostname = Annotated[str, _text("a host name in lower case with at least one dot and no port", _is_name)]
 Address = Annotated[str, _ADDRESS]
@@ -420,9 +416,7 @@ UrlTemplate = Annotated[str, _url("https", "http", more="{}")]
 Command = Annotated[tuple[str, ...], _COMMAND]
 File = Annotated[Path, _Kind("a file (a relative path starts at the folder of the target file)", _read_file)]
 CaFiles = Annotated[tuple[Path, ...], _CA_FILES]
-Front = Annotated[
-    Literal["system"] | tuple[Path, ...], _Kind('"system" or a list of files with PEM certificates', _read_front)
-]
+Front = Annotated[Literal["system"] | tuple[Path, ...], _Kind('"system" or a list of files with PEM certificates', _read_front)]
 
 
 # --- certificates and keys ---
@@ -785,9 +779,7 @@ class Target(_Table):
     trust: Trust = entry("Whose certificates we trust.")
     harness: Harness = entry("Who we are.")
     pki: Pki = entry("An issuer that the target trusts.")
-    persons: Persons = entry(
-        f"Test persons: {', '.join(PERSONS)}, or these with _2, _3, ...; each with any keys.", {}, secret=True
-    )
+    persons: Persons = entry(f"Test persons: {', '.join(PERSONS)}, or these with _2, _3, ...; each with any keys.", {}, secret=True)
     login: Login = entry("How a person logs in.")
     digid: Digid | None = entry("The DigiD that we play; required for login mode digid.", None)
     user_agent: UserAgent = entry("The person's browser.")
@@ -835,9 +827,7 @@ def _entries(cls: type[_Table]) -> Mapping[str, _Entry]:
             kind = _kind(hints[spec.name])
             default = spec.default if spec.default_factory is MISSING else spec.default_factory()
             required = default is MISSING and kind.table is None
-            entries[spec.metadata["toml"] or spec.name] = _Entry(
-                spec.name, kind, default, required, spec.metadata["doc"]
-            )
+            entries[spec.metadata["toml"] or spec.name] = _Entry(spec.name, kind, default, required, spec.metadata["doc"])
     return entries
 
 
@@ -927,9 +917,7 @@ def _complete(target: Target) -> Target:
 def _named(node: _N, default: str) -> _N:
     name = node.hostname or default
     redirect_uri = node.redirect_uri or f"https://{name}/cb"
-    return replace(
-        node, hostname=name, name=node.name or name, client_id=node.client_id or name, redirect_uri=redirect_uri
-    )
+    return replace(node, hostname=name, name=node.name or name, client_id=node.client_id or name, redirect_uri=redirect_uri)
 
 
 def _service(offer: Offer) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medmij_conformance.plugin import COMMAND, PROGRESS, RUN
+from medmij_conformance.conformance import COMMAND, PROGRESS, RUN
 from medmij_conformance.report import Run
 from medmij_conformance.report.text import visible
 from medmij_conformance.verdict import Outcome

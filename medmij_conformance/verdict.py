@@ -61,6 +61,10 @@ class Finding:
     reading: str = ""
 
 
+class AttestedError(Exception):
+    """A check held, but under a clock that was moved by hand: ``attested``, with how it was shown."""
+
+
 class CannotJudgeError(Exception):
     """The evidence does not allow a judgement: ``not_tested``, with the reason as the user should read it."""
 
@@ -142,17 +146,16 @@ def judge(check: Check, arguments: Mapping[str, Any]) -> Judgement:
     numbers = tuple(sorted({exchange.number for exchange in exchanges}))
     encoded = {name: encode_argument(value) for name, value in arguments.items()}
     try:
-        if reason := _unusable(check, arguments, exchanges):
-            raise CannotJudgeError(reason)
-        findings = tuple(check.function(**arguments))
-        outcome, reason = worst([Outcome.PASS, *(finding.outcome for finding in findings)]), ""
+        reason = _unusable(check, arguments, exchanges)
+        findings = () if reason else tuple(check.function(**arguments))
+        outcome = Outcome.NOT_TESTED if reason else worst([Outcome.PASS, *(finding.outcome for finding in findings)])
+    except AttestedError as error:
+        findings, outcome, reason = (), Outcome.ATTESTED, str(error)
     except CannotJudgeError as error:
         findings, outcome, reason = (), Outcome.NOT_TESTED, str(error)
     except Exception as error:  # noqa: BLE001 whatever a check trips over is our mistake and must be shown as such
         findings, outcome, reason = (), Outcome.ERROR, f"{check.id}: {type(error).__name__}: {error}"
-    return Judgement(
-        check=check.id, outcome=outcome, findings=findings, reason=reason, arguments=encoded, exchanges=numbers
-    )
+    return Judgement(check=check.id, outcome=outcome, findings=findings, reason=reason, arguments=encoded, exchanges=numbers)
 
 
 def _unusable(check: Check, arguments: Mapping[str, Any], exchanges: Sequence[Exchange]) -> str:

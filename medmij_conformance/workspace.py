@@ -125,6 +125,120 @@ def reference_dvza(folder: Path) -> tuple[Target, RunningReference]:
     return load(file), running
 
 
+def initialise(folder: Path, role: str) -> list[str]:
+    """Make a folder to test a gateway of ``role`` from: PKI, lists and a commented target file. Returns what to do next."""
+    TestPki.create(folder / "pki")
+    file = folder / "target.toml"
+    file.write_text(_TEMPLATES[role], encoding="utf-8")
+    target = load(file)
+    written = write_lists(lists_for(target), folder / "lists")
+    return [
+        f"made {file}, {folder / 'pki'} and {', '.join(path.name for path in written)} in {folder / 'lists'}",
+        "",
+        "Your gateway must trust:",
+        f"  {folder / 'pki' / 'ca.pem'}  as the authority of client certificates on its back channel (test only)",
+        "Your gateway must load:",
+        *(f"  {path}" for path in written),
+        f"It will meet the PGO gateways {HARNESS} and {OTHER} (both listed) and {UNLISTED} (on no list).",
+        "Then, in the target file: its addresses, where they really are, its certificate authority, your test persons,",
+        "and how its pages are used. After each change of an address:",
+        f"  medmij-conformance export-lists {file} --out {folder / 'lists'}",
+        f"  medmij-conformance run {file}",
+    ]
+
+
+_TEMPLATES = {
+    "dvza": f"""# What is tested and how to reach it. A key that is left out has its default; any string may be {{ env = "NAME" }}.
+# Paths are relative to this file.
+
+[target]
+name = "My ZA gateway"                # as the report shows it
+# vendor = "", product = "", version = "", commit = "", environment = "", xis = "", xis_version = ""
+role = "dvza"
+release = "1.0"
+# scope_template = "{{gegevensdienst}}" # how your gateway writes a scope
+
+[[offer]]                             # one gegevensdienst of one zorgaanbieder; repeat the table for more
+zorgaanbieder = "mijnkliniek@medmij"
+display_name = "Mijn Kliniek"         # the care provider, as your consent page shows it
+gegevensdienst = "1"
+authorization_endpoint = "https://za.example.nl/oauth/authorize"
+token_endpoint = "https://za.example.nl:8443/oauth/token"
+resource_endpoint = "https://za.example.nl:8443/fhir"
+
+[connect]                             # instead of DNS, and the only addresses that are ever dialled
+"za.example.nl:443" = "127.0.0.1:8443"
+"za.example.nl:8443" = "127.0.0.1:8444"
+
+[trust]
+ca = ["pki/ca.pem"]                   # authority of your back channel's server certificate: replace by yours
+# front = "system"                    # of the front channel: "system" or files; default: the same as ca
+
+[harness]                             # the PGO gateway that the harness plays
+hostname = "{HARNESS}"
+name = "{NAMES[HARNESS]}"                   # its supplier, as the lists name it
+certificate = "pki/harness.pem"
+key = "pki/harness.key"
+
+[harness.other]                       # a second one on the lists; the markup in its name is part of the test
+hostname = "{OTHER}"
+name = "{NAMES[OTHER]}"
+certificate = "pki/other.pem"
+key = "pki/other.key"
+
+[harness.unlisted]                    # a node on no list
+hostname = "{UNLISTED}"
+certificate = "pki/unlisted.pem"
+key = "pki/unlisted.key"
+
+[persons]                             # synthetic people; the keys are yours, and fill the {{braces}} of the recipe
+available = {{ bsn = "999990019" }}     # has data for every offer
+unavailable = {{ bsn = "999990020" }}   # known, but nothing is available
+unknown = {{ bsn = "{UNKNOWN_BSN}" }}
+# available_2 = {{ bsn = "999990081" }} # a second one with data
+# young = {{ bsn = "999990056" }}       # under sixteen
+# no_relation = {{ bsn = "999990068" }} # no treatment relation
+
+[login]
+mode = "form"                         # your own login page stands in for DigiD
+
+[[user_agent.action]]                 # how a page is used: page = CSS selector that recognises it
+intent = "log in"
+page = "form#login"
+fill = {{ bsn = "{{bsn}}" }}
+press = "button[value=login]"
+
+[[user_agent.action]]
+intent = "cancel login"
+page = "form#login"
+press = "button[value=cancel]"
+
+[[user_agent.action]]
+intent = "give consent"
+page = "form#consent"
+press = "button[value=grant]"
+
+[[user_agent.action]]
+intent = "refuse consent"
+page = "form#consent"
+press = "button[value=refuse]"
+
+[[user_agent.action]]
+intent = "leave consent unanswered"   # sends the form without a choice
+page = "form#consent"
+press = "form#consent"
+
+[consent]
+# full_text_url = "https://..."       # where the page links the full statement; default: anywhere at medmij.nl
+# purpose = ["..."]                   # phrases by which the purpose is recognised
+
+[hooks]                               # what you can do for the harness during a run
+# source_down = {{ command = ["./source", "down"] }}
+# source_up = {{ http = "http://127.0.0.1:9000/source/up" }}
+""",
+}
+
+
 def _reference_target(ports: Mapping[str, Any]) -> str:
     offers = "".join(
         f"""

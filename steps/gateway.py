@@ -6,7 +6,7 @@ import parse
 import pytest
 from pytest_bdd import parsers, then
 
-from medmij_conformance.plugin import Judge
+from medmij_conformance.judge import Judge
 from medmij_conformance.verdict import REGISTRY, Check
 
 

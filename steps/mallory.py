@@ -1,15 +1,15 @@
 """Mallory: a second, listed PGO that misbehaves, or the owner of a node on no list."""
 
-from pytest_bdd import given, when
+from pytest_bdd import when
 
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.counterparties.pgo import Pgo
 from medmij_conformance.evidence import Exchange
+from medmij_conformance.facts import Travel
 from medmij_conformance.journey import Journey
-from medmij_conformance.plugin import Judge, Travel
+from medmij_conformance.judge import Judge
 
 
-@given("Mallory collects data of a person as a listed PGO", target_fixture="second_response")
 @when("Mallory collects the data of Roos as a second listed PGO", target_fixture="second_response")
 def collects(mallory: Pgo, travel: Travel, judge: Judge) -> Exchange:
     journey = travel(by=mallory)

@@ -5,8 +5,9 @@ from pytest_bdd import given, parsers, when
 
 from medmij_conformance.checks import authorization
 from medmij_conformance.evidence import Exchange, Request
+from medmij_conformance.facts import Travel
 from medmij_conformance.journey import Journey
-from medmij_conformance.plugin import Judge, Travel
+from medmij_conformance.judge import Judge
 from medmij_conformance.protocol.html import Submission
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
@@ -55,7 +56,6 @@ def logs_in(journey: Journey) -> Exchange:
     return _did(journey, "log in")
 
 
-@when("she logs in", target_fixture="redirect")
 @when("he logs in", target_fixture="redirect")
 def is_logged_in(journey: Journey) -> Exchange:
     return _did(journey, "log in")

@@ -3,10 +3,12 @@
 import pytest
 from pytest_bdd import given, parsers, when
 
+from medmij_conformance.aging import Aged
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.evidence import Exchange
+from medmij_conformance.facts import Mature, Travel
 from medmij_conformance.journey import Journey
-from medmij_conformance.plugin import Judge, Travel
+from medmij_conformance.judge import Judge
 from medmij_conformance.protocol import fhir
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import Target
@@ -55,6 +57,16 @@ def has_offered_in_vain(journey: Journey) -> Exchange:
     return journey.redeem({"redirect_uri": journey.redirect_uri + "/other"}, deviation="another redirect_uri")
 
 
+@given(parsers.parse("the PGO has kept a code for Roos until just {side} the end of its lifetime"), target_fixture="aged")
+def has_kept_code(side: str, mature: Mature, release: Release) -> Aged:
+    return mature("code", release.code, side)
+
+
+@given(parsers.parse("the PGO has kept a token for Roos until just {side} the end of its lifetime"), target_fixture="aged")
+def has_kept_token(side: str, mature: Mature, release: Release) -> Aged:
+    return mature("token", release.token, side)
+
+
 @given("the PGO has obtained a sample of codes and tokens", target_fixture="sample")
 def has_obtained(target: Target, travel: Travel, judge: Judge) -> list[Journey]:
     sample = [travel() for _ in range(target.limits.samples)]
@@ -94,7 +106,10 @@ def sends_roos(journey: Journey) -> Exchange:
     return journey.begin()
 
 
-@when(parsers.re(r'the PGO sends Roos to the gateway with "(?P<name>[^"]*)" set to "(?P<value>.*)"'), target_fixture="shown")
+@when(
+    parsers.re(r'the PGO sends Roos to the gateway with "(?P<name>[^"]*)" set to "(?P<value>.*)"'),
+    target_fixture="shown",
+)
 def sends_roos_with(name: str, value: str, journey: Journey) -> Exchange:
     filled = journey.pgo.fill(value, journey.scope)
     return journey.begin({name: filled}, deviation=f"{name} = {filled}")
@@ -159,7 +174,10 @@ def redeems_malformed(value: str, journey: Journey) -> Exchange:
     return journey.redeem(code=value, deviation=f"code = {value}")
 
 
-@when(parsers.re(r'the PGO redeems the code with "(?P<name>[^"]*)" set to "(?P<value>.*)"'), target_fixture="token_response")
+@when(
+    parsers.re(r'the PGO redeems the code with "(?P<name>[^"]*)" set to "(?P<value>.*)"'),
+    target_fixture="token_response",
+)
 def redeems_with(name: str, value: str, journey: Journey) -> Exchange:
     filled = journey.pgo.fill(value, journey.scope)
     return journey.redeem({name: filled}, deviation=f"{name} = {filled}")

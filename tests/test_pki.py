@@ -52,9 +52,7 @@ def verify(folder: Path, root: Authority, credential: Credential, *options: obje
     """What `openssl verify` says of a leaf, with its chain as untrusted certificates and only the root trusted."""
     (folder / "root.pem").write_bytes(root.certificate_pem)
     certificate, _ = credential.write(folder, "leaf")
-    return openssl(
-        "verify", "-x509_strict", *options, "-CAfile", folder / "root.pem", "-untrusted", certificate, certificate
-    )
+    return openssl("verify", "-x509_strict", *options, "-CAfile", folder / "root.pem", "-untrusted", certificate, certificate)
 
 
 def text(folder: Path, credential: Credential) -> str:
@@ -131,10 +129,7 @@ def test_serial_numbers_and_oins(pki: Hierarchy) -> None:
     first, again, other = pki.tsp.issue(HOST), pki.tsp.issue(HOST), pki.tsp.issue("pgo.harness.test")
     assert len({each.certificate.serial_number for each in (first, again, other)}) == 3
     assert min(each.certificate.serial_number.bit_length() for each in (first, again, other)) > 64
-    oins = [
-        each.certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)[0].value
-        for each in (first, again, other)
-    ]
+    oins = [each.certificate.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)[0].value for each in (first, again, other)]
     assert oins[0] == oins[1] != oins[2]
 
 
@@ -158,9 +153,7 @@ def test_an_ip_address_becomes_an_address_name(pki: Hierarchy, tmp_path: Path) -
         ({"policies": ()}, "no explicit policy"),
     ],
 )
-def test_one_named_defect_is_what_openssl_finds(
-    pki: Hierarchy, tmp_path: Path, wrong: dict[str, object], complaint: str
-) -> None:
+def test_one_named_defect_is_what_openssl_finds(pki: Hierarchy, tmp_path: Path, wrong: dict[str, object], complaint: str) -> None:
     """A certificate with one defect is refused for that defect."""
     options = ("-purpose", "sslserver", "-verify_hostname", HOST, "-explicit_policy", "-policy", SERVICES_SERVER)
     result = verify(tmp_path, pki.root, pki.tsp.issue(HOST, **wrong), *options)  # type: ignore[arg-type]
@@ -274,9 +267,7 @@ def test_written_files_can_be_read_back(leaf: Credential, tmp_path: Path) -> Non
 
 def test_reading_puts_the_chain_in_order(pki: Hierarchy, leaf: Credential) -> None:
     """Certificates in any order, with root and strangers among them, become a chain without either."""
-    pems = [
-        Credential(c, leaf.key).certificate_pem for c in (pki.root.certificate, *reversed(leaf.chain), leaf.certificate)
-    ]
+    pems = [Credential(c, leaf.key).certificate_pem for c in (pki.root.certificate, *reversed(leaf.chain), leaf.certificate)]
     stranger = self_signed("stranger.test").certificate_pem
     assert Credential.from_pem(b"".join([stranger, *pems]), leaf.key_pem).chain == leaf.chain
 
@@ -288,9 +279,7 @@ def test_reading_puts_the_chain_in_order(pki: Hierarchy, leaf: Credential) -> No
         (make_key("p256"), b"secret", "[Pp]assword"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_refused(
-    leaf: Credential, key: object, password: bytes | None, complaint: str
-) -> None:
+def test_a_key_that_cannot_be_used_is_refused(leaf: Credential, key: object, password: bytes | None, complaint: str) -> None:
     """A key of another certificate, or a password for a key without one, is a ValueError."""
     pem = Credential(leaf.certificate, key).key_pem  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=complaint):

@@ -39,9 +39,7 @@ def sent_to(exchange: Exchange, redirect_uri: str, known_pages: Iterable[str] = 
         return oauth.redirect(where)
     unknown = not where and response(exchange).status < 400 and not shows(exchange, known_pages)
     if unknown and leads_on(page(exchange)):
-        raise CannotJudgeError(
-            f"no action of the recipe recognises the page {page(exchange).title!r} (exchange {exchange.number})"
-        )
+        raise CannotJudgeError(f"no action of the recipe recognises the page {page(exchange).title!r} (exchange {exchange.number})")
     return None
 
 

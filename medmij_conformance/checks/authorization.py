@@ -114,9 +114,7 @@ def login_is_asked_again(second_shown: Exchange, login_pages: tuple[str, ...]) -
 
 
 @check("UCI-V.exc.1", then="the unknown client is refused on a page", twin="authorization")
-def unknown_client_is_refused(
-    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
-) -> Findings:
+def unknown_client_is_refused(visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A request of a client that is missing or on no list ends on a page of the gateway, without any redirect."""
     yield from _refused_on_a_page(visited, redirect_uri, known_pages, release)
 
@@ -154,9 +152,7 @@ def other_response_type_is_refused(
 
 
 @check("APP.9", "UCI-V.exc.1", then="the scope is refused, the person first", twin="authorization")
-def other_scope_is_refused(
-    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
-) -> Findings:
+def other_scope_is_refused(visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A scope that is missing, unknown, not offered here or more than one is refused, and the person is told first."""
     yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
@@ -170,9 +166,7 @@ def repeated_parameter_is_refused(
 
 
 @check("UCI-V.exc.1", then="the missing state is refused, the person first", twin="authorization")
-def missing_state_is_refused(
-    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
-) -> Findings:
+def missing_state_is_refused(visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A request without a state is refused; going on without one is the other reading."""
     if read.shows(visited[-1], known_pages):
         yield Finding(
@@ -198,9 +192,7 @@ def _states(target: oauth.Redirect) -> str:
     return ", ".join(f"state={value}" for value in found) or "no state"
 
 
-def _refused_on_a_page(
-    visited: Exchanges, forbidden: str, goes_on: tuple[str, ...], release: Release
-) -> Findings:
+def _refused_on_a_page(visited: Exchanges, forbidden: str, goes_on: tuple[str, ...], release: Release) -> Findings:
     """Neither client nor redirect URI can be trusted: a page, and no way to the address, not even a link (AMB.3 (i))."""
     for exchange in visited:
         where = read.location(exchange)
@@ -214,9 +206,7 @@ def _refused_on_a_page(
     yield from _page_of_refusal(visited[-1], goes_on, release)
 
 
-def _refused_first_to_the_person(
-    visited: Exchanges, redirect_uri: str, goes_on: tuple[str, ...], release: Release
-) -> Findings:
+def _refused_first_to_the_person(visited: Exchanges, redirect_uri: str, goes_on: tuple[str, ...], release: Release) -> Findings:
     """Client and redirect URI are in order: a page first; an immediate error redirect is the other reading (AMB.3 (ii))."""
     last = visited[-1]
     target = oauth.redirect(read.location(last)) if oauth.leads_to(read.location(last), redirect_uri) else None
@@ -264,5 +254,9 @@ def _is_same_address(address: str, forbidden: str, base: str) -> bool:
     except ValueError:
         return address.strip().startswith(forbidden.strip())
     if other.scheme in {"http", "https"}:
-        return (one.scheme, one.netloc.lower(), one.path or "/") == (other.scheme, other.netloc.lower(), other.path or "/")
+        return (one.scheme, one.netloc.lower(), one.path or "/") == (
+            other.scheme,
+            other.netloc.lower(),
+            other.path or "/",
+        )
     return address.strip().lower().startswith(forbidden.strip().lower())

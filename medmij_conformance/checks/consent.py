@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange, header_values
 from medmij_conformance.protocol import oauth
+from medmij_conformance.protocol.html import Page
 from medmij_conformance.redaction import BSN_ENCODINGS
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
 
@@ -70,9 +71,7 @@ def full_text_is_linked(consent_page: Exchange, consent_pages: tuple[str, ...], 
     hosts = [urlsplit(link).hostname or "" for link in links if link.startswith("https://")]
     if not full_text_url and any(host == "medmij.nl" or host.endswith(".medmij.nl") for host in hosts):
         return
-    yield Finding(
-        expected=f"a link to {full_text_url or 'the full text at medmij.nl'}", observed=f"links to {links or 'nothing'}"
-    )
+    yield Finding(expected=f"a link to {full_text_url or 'the full text at medmij.nl'}", observed=f"links to {links or 'nothing'}")
 
 
 @check("TV.7", then="the consent question offers both choices")
@@ -94,9 +93,7 @@ def consent_is_asked_again(second_page: Exchange, consent_pages: tuple[str, ...]
 def consent_needs_a_login(early: Exchange, consent_pages: tuple[str, ...], redirect_uri: str) -> Findings:
     """Opening the consent address without having logged in shows no consent question and yields no code."""
     target = oauth.redirect(read.location(early))
-    if read.shows(early, consent_pages) or (
-        oauth.leads_to(read.location(early), redirect_uri) and target.get("code") is not None
-    ):
+    if read.shows(early, consent_pages) or (oauth.leads_to(read.location(early), redirect_uri) and target.get("code") is not None):
         yield Finding(expected="neither consent question nor code", observed=read.described(early))
 
 
@@ -154,7 +151,7 @@ def cookies_hold_no_credentials(visited: Exchanges, credentials: tuple[str, ...]
                 yield Finding(expected="no credential in a cookie", observed=f"cookie {cookie.partition('=')[0]}")
 
 
-def _consent(exchange: Exchange, consent_pages: tuple[str, ...]) -> read.Page:
+def _consent(exchange: Exchange, consent_pages: tuple[str, ...]) -> Page:
     if not read.shows(exchange, consent_pages):
         raise CannotJudgeError(f"the consent question was not shown: {read.described(exchange)}")
     return read.page(exchange)

@@ -11,9 +11,7 @@ _DESCRIPTION = frozenset(chr(c) for c in (*range(0x20, 0x22), *range(0x23, 0x5C)
 
 
 @check("UCI-V.exc.2", then="exception 2 is reported to the PGO", twin="authorization")
-def failed_login_is_reported(
-    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
-) -> Findings:
+def failed_login_is_reported(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """When the identity cannot be established, the PGO gets the error of exception 2, and no code."""
     yield from _reported(redirect, redirect_uri, known_pages, release.exception(2))
 
@@ -27,9 +25,7 @@ def nothing_available_is_reported(
 
 
 @check("JUR.14", then="the person under sixteen gets nothing", twin="authorization")
-def minors_get_nothing(
-    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
-) -> Findings:
+def minors_get_nothing(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A person under sixteen gets no code; exception 3 is how that is told."""
     yield from _withheld(redirect, redirect_uri, known_pages, release.exception(3))
 
@@ -43,9 +39,7 @@ def no_treatment_relation_means_nothing(
 
 
 @check("UCI-V.exc.4", then="exception 4 is reported to the PGO", twin="authorization")
-def refusal_is_reported(
-    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release
-) -> Findings:
+def refusal_is_reported(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """When the person refuses, the PGO gets the error and the exact description of exception 4, and no code."""
     yield from _reported(redirect, redirect_uri, known_pages, release.exception(4))
 
@@ -97,9 +91,7 @@ def ended_session_is_dead(replayed: Exchange, redirect_uri: str) -> Findings:
         yield Finding(expected="no code from a session that has ended", observed=read.described(replayed))
 
 
-def _reported(
-    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], row: ProtocolException
-) -> Findings:
+def _reported(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], row: ProtocolException) -> Findings:
     expected = f"a redirect to {redirect_uri} with error={row.code}"
     if row.description:
         expected += f" and error_description={row.description!r}"
@@ -132,9 +124,7 @@ def _folded(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def _withheld(
-    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], row: ProtocolException
-) -> Findings:
+def _withheld(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], row: ProtocolException) -> Findings:
     target = read.sent_to(redirect, redirect_uri, known_pages)
     if target is not None and target.get("code"):
         yield Finding(expected="no code", observed="a code", reading="AMB.27")

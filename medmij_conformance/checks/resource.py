@@ -48,9 +48,12 @@ def addresses_stay_on_the_gateway(resource_response: Exchange) -> Findings:
 @check("RFC6750.2.1b", then="the scheme's case does not matter")
 def scheme_is_case_insensitive(resource_response: Exchange) -> Findings:
     """The name of the authentication scheme may be written in any case."""
-    if (resource_response.status or 0) >= 400:
-        observed = f"status {resource_response.status}"
-        yield Finding(expected="the data, as with Bearer", observed=observed, outcome=Outcome.WARNING)
+    status = resource_response.status
+    if status in {400, 401, 403}:
+        expected = "the data, as with Bearer"
+        yield Finding(expected=expected, observed=f"status {status}", outcome=Outcome.WARNING)
+    elif status != 200:
+        raise CannotJudgeError(f"the FHIR request ended in status {status}, which says nothing about the scheme")
 
 
 @check("UCI-V.step.15", then="the token works again within its lifetime")
@@ -78,13 +81,13 @@ def every_listed_pgo_is_served(resource_response: Exchange, second_response: Exc
 @check("UCI-V.exc.7", then="the unknown token is refused", twin="resource")
 def unknown_token_is_refused(resource_response: Exchange, release: Release) -> Findings:
     """A token that the gateway never issued opens nothing: exception 7."""
-    yield from _refused(resource_response, release.exception(7))
+    yield from token_refusal(resource_response, release.exception(7))
 
 
 @check("UCI-V.exc.7", then="the request without a token is refused", twin="resource")
 def absent_token_is_refused(resource_response: Exchange, release: Release) -> Findings:
     """Without a token nothing opens: exception 7."""
-    yield from _refused(resource_response, release.exception(7))
+    yield from token_refusal(resource_response, release.exception(7))
 
 
 @check("RFC6750.3a", then="the refusal is a Bearer challenge", twin="resource")
@@ -105,25 +108,25 @@ def refusal_carries_a_challenge(resource_response: Exchange) -> Findings:
 @check("APP.9", then="the token opens no other data service", twin="resource")
 def token_opens_one_service(resource_response: Exchange, release: Release) -> Findings:
     """A token for one data service is refused at another of the same care provider: exception 7."""
-    yield from _refused(resource_response, release.exception(7), statuses=(403,))
+    yield from token_refusal(resource_response, release.exception(7), statuses=(403,))
 
 
 @check("UCI-V.step.15", "RFC6750.5.3f", then="the token opens no other care provider", twin="resource")
 def token_opens_one_provider(resource_response: Exchange, release: Release) -> Findings:
     """A token for one care provider is refused at another behind the same gateway."""
-    yield from _refused(resource_response, release.exception(7), statuses=(403,))
+    yield from token_refusal(resource_response, release.exception(7), statuses=(403,))
 
 
 @check("RFC6749.4.1.2b", then="the token of the reused code is revoked", twin="resource")
 def token_of_a_reused_code_is_revoked(resource_response: Exchange, release: Release) -> Findings:
     """When a code is used again, the token that it gave is revoked."""
-    yield from _refused(resource_response, release.exception(7))
+    yield from token_refusal(resource_response, release.exception(7))
 
 
 @check("UCI-V.exc.7", then="a code is no token", twin="resource")
 def code_is_no_token(resource_response: Exchange, release: Release) -> Findings:
     """An authorization code opens nothing at the resource endpoint."""
-    yield from _refused(resource_response, release.exception(7))
+    yield from token_refusal(resource_response, release.exception(7))
 
 
 @check("RFC6750.2x", then="the token in the address is refused", twin="resource")
@@ -172,7 +175,7 @@ def unreachable_source_is_reported(resource_response: Exchange, release: Release
     yield from _issue(row, expected, found, answer.status)
 
 
-def _refused(exchange: Exchange, row: ProtocolException, statuses: tuple[int, ...] = ()) -> Findings:
+def token_refusal(exchange: Exchange, row: ProtocolException, statuses: tuple[int, ...] = ()) -> Findings:
     """No data, an OperationOutcome with the code of exception 7, and a status that refuses."""
     answer = read.response(exchange)
     expected = f"status {row.statuses[0]} with an OperationOutcome, code {row.code}"
@@ -195,9 +198,7 @@ def _issue(row: ProtocolException, expected: str, found: list[fhir.Issue], statu
     near = [code for code in severe if code in row.tolerated]
     if near:
         hint = f"{near[0]} is a relative of {row.code}"
-        yield Finding(
-            expected=expected, observed=f"code {near[0]}", outcome=Outcome.WARNING, hint=hint, reading="AMB.54"
-        )
+        yield Finding(expected=expected, observed=f"code {near[0]}", outcome=Outcome.WARNING, hint=hint, reading="AMB.54")
     elif not found:
         yield Finding(expected=expected, observed=f"status {status} without an OperationOutcome", reading="AMB.6")
     else:

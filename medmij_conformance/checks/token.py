@@ -112,55 +112,55 @@ def unknown_token_parameters_are_ignored(token_response: Exchange) -> Findings:
 @check("APP.12b", "UCI-V.exc.6", then="the used code is refused", twin="token")
 def used_code_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code that was redeemed once yields no second token: exception 6."""
-    yield from _refused(token_response, release)
+    yield from code_refusal(token_response, release)
 
 
 @check("UCI-V.exc.6", then="the unknown code is refused", twin="token")
 def unknown_code_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code that the gateway never issued is refused: exception 6."""
-    yield from _refused(token_response, release)
+    yield from code_refusal(token_response, release)
 
 
 @check("UCI-V.exc.6", then="the malformed code is refused", twin="token")
 def malformed_code_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code that is no UUID is refused: exception 6; calling the request invalid is the other reading."""
-    yield from _refused(token_response, release, tolerated=("invalid_request",))
+    yield from code_refusal(token_response, release, tolerated=("invalid_request",))
 
 
 @check("APP.13", then="the code of another client is refused", twin="token")
 def code_of_another_client_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code yields a token to the client that it was made for, and to no other listed client."""
-    yield from _refused(token_response, release, right=("invalid_client",))
+    yield from code_refusal(token_response, release, right=("invalid_client",))
 
 
 @check("RFC6749.3.2.1", then="the borrowed client id is refused", twin="token")
 def borrowed_client_id_is_refused(token_response: Exchange, release: Release) -> Findings:
     """The certificate tells who the client is: the client id of another does not make it that other."""
-    yield from _refused(token_response, release, right=("invalid_client",))
+    yield from code_refusal(token_response, release, right=("invalid_client",))
 
 
 @check("RFC6749.4.1.3b", then="the other redirect URI is refused", twin="token")
 def other_redirect_uri_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A token request whose redirect URI differs from the authorization request's yields no token."""
-    yield from _refused(token_response, release)
+    yield from code_refusal(token_response, release)
 
 
 @check("RFC6749.4.1.3b", then="the token request without a redirect URI is refused", twin="token")
 def absent_redirect_uri_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A token request without the redirect URI yields no token."""
-    yield from _refused(token_response, release, right=("invalid_request",))
+    yield from code_refusal(token_response, release, right=("invalid_request",))
 
 
 @check("APP.12b", then="the code is used up by the failed offer", twin="token")
 def failed_offer_uses_the_code_up(token_response: Exchange, release: Release) -> Findings:
     """A code that its own client offered once in vain is used up."""
-    yield from _refused(token_response, release, reading="AMB.60")
+    yield from code_refusal(token_response, release, reading="AMB.60")
 
 
 @check("APP.6", then="the other grant type yields no token", twin="token")
 def other_grant_type_is_refused(token_response: Exchange, release: Release) -> Findings:
     """Only the grant type of the release yields a token."""
-    yield from _refused(token_response, release, right=("unsupported_grant_type", "unauthorized_client", "invalid_request"))
+    yield from code_refusal(token_response, release, right=("unsupported_grant_type", "unauthorized_client", "invalid_request"))
 
 
 @check("RFC6749.3.2a", then="the token request in another form yields no token", twin="token")
@@ -190,7 +190,12 @@ def token_endpoint_demands_a_certificate(token_response: Exchange) -> Findings:
     yield from _demands_certificate(token_response)
 
 
-@check("NIB.A.10.1.1c", then="the resource endpoint refuses the connection without a certificate", twin="resource", raw=True)
+@check(
+    "NIB.A.10.1.1c",
+    then="the resource endpoint refuses the connection without a certificate",
+    twin="resource",
+    raw=True,
+)
 def resource_endpoint_demands_a_certificate(resource_response: Exchange) -> Findings:
     """Without a client certificate nothing reaches the resource endpoint."""
     yield from _demands_certificate(resource_response)
@@ -242,7 +247,7 @@ def _answer(exchange: Exchange) -> str:
     return f"status {answer.status} with {answer.text[:200]!r}"
 
 
-def _refused(
+def code_refusal(
     exchange: Exchange,
     release: Release,
     *,

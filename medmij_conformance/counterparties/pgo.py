@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from medmij_conformance.evidence import Exchange, Request
 from medmij_conformance.protocol import oauth
 
-Changes = Mapping[str, str | None | Sequence[str]]
+Changes = Mapping[str, str | Sequence[str] | None]
 
 
 class Offer(Protocol):

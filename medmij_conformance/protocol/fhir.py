@@ -91,7 +91,7 @@ def _is_address(value: str, key: str) -> bool:
 
 
 def _json(body: bytes) -> Any:
-    if not body.lstrip()[:1] in (b"{", b"["):
+    if body.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
         return json.loads(body)

@@ -11,7 +11,8 @@ from lxml.cssselect import CSSSelector
 
 _INVISIBLE = {"script", "style", "template", "noscript", "head"}
 _AUTO_SUBMIT = re.compile(r"\.submit\s*\(\s*\)")
-_REFRESH = re.compile(r"^\s*\d+(?:\.\d+)?\s*[;,]\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
+_REFRESH = re.compile(r"^\s*(\d+)(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
+_SOON_S = 10  # a later refresh ends a session that nobody uses; a person will have pressed something by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Page:
         except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
             self._root = html.document_fromstring("<html></html>")
         base = self._root.find(".//base[@href]")
-        self.base = urljoin(url, base.get("href")) if base is not None else url
+        self.base = _join(url, base.get("href")) if base is not None else url
 
     @property
     def title(self) -> str:
@@ -55,22 +56,22 @@ class Page:
     @property
     def links(self) -> list[str]:
         """The absolute targets of the links a person can follow."""
-        return [urljoin(self.base, a.get("href")) for a in self._root.iter("a", "area") if a.get("href")]
+        return [_join(self.base, a.get("href")) for a in self._root.iter("a", "area") if a.get("href")]
 
     @property
     def frames(self) -> list[str]:
         """The absolute sources of frames."""
-        return [urljoin(self.base, f.get("src")) for f in self._root.iter("iframe", "frame") if f.get("src")]
+        return [_join(self.base, f.get("src")) for f in self._root.iter("iframe", "frame") if f.get("src")]
 
     @property
     def addresses(self) -> list[str]:
         """Every absolute address that the page could send a browser to: links, form actions, refreshes, scripts' strings."""
         found = self.links + self.frames
         for form in self._root.iter("form"):
-            found.append(urljoin(self.base, form.get("action") or self.url))
+            found.append(_join(self.base, form.get("action") or self.url))
         for element in self._root.iter("button", "input"):
             if element.get("formaction"):
-                found.append(urljoin(self.base, element.get("formaction")))
+                found.append(_join(self.base, element.get("formaction")))
         if self.refresh:
             found.append(self.refresh)
         for script in self._root.iter("script"):
@@ -80,10 +81,18 @@ class Page:
     @property
     def refresh(self) -> str | None:
         """Where a meta refresh leads; None without one."""
-        for meta in self._root.iter("meta"):
-            if (meta.get("http-equiv") or "").lower() == "refresh" and (m := _REFRESH.match(meta.get("content") or "")):
-                return urljoin(self.base, m.group(1).strip())
-        return None
+        found = self._refresh()
+        return _join(self.base, found[2].strip()) if found else None
+
+    @property
+    def refreshes_soon(self) -> bool:
+        """Whether a meta refresh leads away before a person could have used the page."""
+        found = self._refresh()
+        return found is not None and len(found[1]) < 9 and int(found[1]) <= _SOON_S
+
+    def _refresh(self) -> re.Match[str] | None:
+        metas = [m for m in self._root.iter("meta") if (m.get("http-equiv") or "").lower() == "refresh"]
+        return next((found for meta in metas if (found := _REFRESH.match(meta.get("content") or ""))), None)
 
     @property
     def has_form(self) -> bool:
@@ -123,14 +132,14 @@ class Page:
             raise PageError(f"nothing on the page matches {selector!r}")
         control = controls[0]
         if control.tag == "a":
-            return Submission("GET", urljoin(self.base, control.get("href") or ""), ())
+            return Submission("GET", _join(self.base, control.get("href") or ""), ())
         form = control if control.tag == "form" else self._form_of(control)
         if form is None:
             raise PageError(f"{selector!r} stands in no form")
         for name, value in (fill or {}).items():
             self._field(form, name).set("value", value)
         for box in check:
-            self._first(box).set("checked", "checked")
+            self._tick(form, self._first(box))
         for name, value in (select or {}).items():
             _choose(self._first(name), value)
         return self._submission(form, None if control is form else control)
@@ -142,7 +151,7 @@ class Page:
         scripts += [body.get("onload") or "" for body in self._root.iter("body")]
         if len(forms) != 1 or not any(_AUTO_SUBMIT.search(script) for script in scripts):
             return None
-        fields = [f for f in forms[0].iter("input", "select", "textarea")]
+        fields = list(forms[0].iter("input", "select", "textarea"))
         if any((f.get("type") or "text").lower() not in {"hidden", "submit", "button", "image"} for f in fields):
             return None
         return self._submission(forms[0], None)
@@ -174,6 +183,13 @@ class Page:
         except PageError:
             raise PageError(f"the form has no field {name!r}") from None
 
+    def _tick(self, form: Any, box: Any) -> None:
+        if box.get("type", "").lower() == "radio":
+            for other in self._controls(form):
+                if other.get("name") == box.get("name"):
+                    other.attrib.pop("checked", None)
+        box.set("checked", "checked")
+
     def _first(self, selector: str) -> Any:
         found = self.select(selector)
         if not found:
@@ -184,7 +200,14 @@ class Page:
         fields = [pair for control in self._controls(form) for pair in _successful(control, pressed)]
         action = (pressed.get("formaction") if pressed is not None else None) or form.get("action") or self.url
         method = (pressed.get("formmethod") if pressed is not None else None) or form.get("method") or "get"
-        return Submission(method.upper(), urljoin(self.base, action), tuple(fields))
+        return Submission(method.upper(), _join(self.base, action), tuple(fields))
+
+
+def _join(base: str, address: str) -> str:
+    try:
+        return urljoin(base, address)
+    except ValueError:  # no address at all, such as http://[
+        return "about:invalid"
 
 
 def _successful(control: Any, pressed: Any) -> list[tuple[str, str]]:

@@ -252,9 +252,7 @@ class Form:
 
     def _other(self, element: etree._Element, expected: str) -> "_Mismatch":
         same_name = etree.QName(element).localname == expected
-        return _Mismatch(
-            element, f"{expected} was expected here" + (f", in namespace {self.namespace}" if same_name else "")
-        )
+        return _Mismatch(element, f"{expected} was expected here" + (f", in namespace {self.namespace}" if same_name else ""))
 
     @staticmethod
     def _elements_only(element: etree._Element) -> list[etree._Element]:
@@ -548,9 +546,7 @@ def _element_at(root: etree._Element, path: str | None) -> etree._Element:
 
 def _plain(message: str) -> str:
     """A message of libxml2 without the element, which the path names, and without the braces of namespaces."""
-    message = re.sub(
-        r"^Element '[^']*'(, attribute '[^']*')?: ", lambda match: match[1][2:] + ": " if match[1] else "", message
-    )
+    message = re.sub(r"^Element '[^']*'(, attribute '[^']*')?: ", lambda match: match[1][2:] + ": " if match[1] else "", message)
     return _one_line(re.sub(r"\{[^{}\s]*://[^{}\s]*\}", "", message))
 
 

@@ -25,11 +25,11 @@ def decode(text: str) -> list[tuple[str, str]]:
 
 def with_query(url: str, parameters: Iterable[tuple[str, str]]) -> str:
     """``url`` with parameters appended to its query; a query that is there stays (RFC 6749 3.1)."""
-    separator = "&" if urlsplit(url).query else "?"
+    separator = "" if url.endswith("?") else "&" if urlsplit(url).query else "?"
     return f"{url}{separator}{encode(parameters)}"
 
 
-def change(parameters: Parameters, changes: Mapping[str, str | None | Sequence[str]]) -> list[tuple[str, str]]:
+def change(parameters: Parameters, changes: Mapping[str, str | Sequence[str] | None]) -> list[tuple[str, str]]:
     """Parameters with some replaced: None leaves one out, a sequence gives it several times, a new name is appended."""
     changed: list[tuple[str, str]] = []
     for name, value in parameters:
@@ -41,7 +41,7 @@ def change(parameters: Parameters, changes: Mapping[str, str | None | Sequence[s
     return changed
 
 
-def _values(name: str, new: str | None | Sequence[str]) -> list[tuple[str, str]]:
+def _values(name: str, new: str | Sequence[str] | None) -> list[tuple[str, str]]:
     if new is None:
         return []
     return [(name, new)] if isinstance(new, str) else [(name, value) for value in new]

@@ -13,7 +13,7 @@ from medmij_conformance.reference.process import serve
 
 def main() -> None:
     """Serve until standard input ends."""
-    print(json.dumps(serve(Path(sys.argv[1]))), flush=True)  # noqa: T201 the start-up message is the interface
+    print(json.dumps(serve(Path(sys.argv[1]))), flush=True)
     sys.stdin.read()
 
 

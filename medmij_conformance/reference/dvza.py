@@ -306,9 +306,7 @@ class Dvza:
 
     def is_available(self, person: Person, offer: Offer) -> bool:
         """Whether this provider has anything of this person for this service that may be given."""
-        return (
-            offer.gegevensdienst in person.available and self.is_of_age(person) and self.has_treatment_relation(person)
-        )
+        return offer.gegevensdienst in person.available and self.is_of_age(person) and self.has_treatment_relation(person)
 
     def is_of_age(self, person: Person) -> bool:
         """Nothing for people under sixteen."""
@@ -520,7 +518,7 @@ class Dvza:
             return self.token_error("invalid_request")
         return self.redeem(parse_qsl(request.text, keep_blank_values=True), client)
 
-    def token_by_other_method(self, request: Request, client: Client | None) -> Response:  # noqa: ARG002
+    def token_by_other_method(self, request: Request, client: Client | None) -> Response:
         """The token endpoint knows POST alone."""
         return Response(status=405, headers=(("Allow", "POST"), *TOKEN_HEADERS), body=b'{"error":"invalid_request"}')
 
@@ -562,7 +560,7 @@ class Dvza:
         """There is one grant type."""
         return grant_type == "authorization_code"
 
-    def other_grant(self, client: Client) -> Response:  # noqa: ARG002
+    def other_grant(self, client: Client) -> Response:
         """Another grant type yields nothing."""
         return self.token_error("unsupported_grant_type")
 
@@ -574,7 +572,7 @@ class Dvza:
         """A code is redeemed by the client it was made for."""
         return grant.client_id == client.hostname
 
-    def offered_again(self, grant: Grant, client: Client) -> Response:  # noqa: ARG002
+    def offered_again(self, grant: Grant, client: Client) -> Response:
         """A used code comes back: that is a breach, so what it gave is revoked too."""
         for token in grant.tokens:
             self.tokens[token].revoked = True
@@ -688,7 +686,7 @@ class Dvza:
         """A token opens one provider."""
         return grant.offer.zorgaanbieder == offer.zorgaanbieder
 
-    def no_token(self, request: Request, client: Client | None, offer: Offer) -> Response:  # noqa: ARG002
+    def no_token(self, request: Request, client: Client | None, offer: Offer) -> Response:
         """Exception 7 without a token: a challenge, and no error code in it."""
         return self.outcome(401, "suppressed", challenge="Bearer")
 
@@ -696,7 +694,7 @@ class Dvza:
         """Exception 7."""
         return self.outcome(401, "suppressed", challenge='Bearer error="invalid_token"')
 
-    def write(self, request: Request, grant: Grant) -> Response:  # noqa: ARG002
+    def write(self, request: Request, grant: Grant) -> Response:
         """Collecting is reading: nothing can be written."""
         return self.outcome(405, "not-supported")
 
@@ -704,7 +702,7 @@ class Dvza:
         """Whether the systems behind the gateway answer."""
         return self.source_up and person.deliverable
 
-    def source_unreachable(self, grant: Grant) -> Response:  # noqa: ARG002
+    def source_unreachable(self, grant: Grant) -> Response:
         """Exception 8."""
         return self.outcome(503, "incomplete")
 
@@ -726,7 +724,7 @@ class Dvza:
         own = text.replace("https://dva.example/fhir", base).replace("patient-1", patient)
         return self.identify(own, grant.person).encode()
 
-    def identify(self, text: str, person: Person) -> str:  # noqa: ARG002
+    def identify(self, text: str, person: Person) -> str:
         """What of the person is in the data: no BSN."""
         return text
 

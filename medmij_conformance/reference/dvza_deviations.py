@@ -39,7 +39,7 @@ ELSEWHERE = "elsewhere.reference.test"  # the same listener under a second name
 # ---------------------------------------------------------------------------------------------- authorization requests
 
 
-@DEVIATIONS("login_comes_first", "login_is_asked_again")
+@DEVIATIONS("login_comes_first")
 def consent_before_login(gateway: Dvza) -> None:
     """The consent question comes first and the login afterwards (APP.3)."""
     consented: set[str] = set()
@@ -261,8 +261,7 @@ def code_twice_in_redirect(gateway: Dvza) -> None:
         if "code" not in answer:
             return response
         headers = tuple(
-            (name, f"{value}&code={answer['code']}" if name == "Location" else value)
-            for name, value in response.headers
+            (name, f"{value}&code={answer['code']}" if name == "Location" else value) for name, value in response.headers
         )
         return replace(response, headers=headers)
 
@@ -518,8 +517,8 @@ def description_without_full_stop(gateway: Dvza) -> None:
 @DEVIATIONS(
     "nothing_available_is_reported",
     "minors_get_nothing",
-    "no_treatment_relation_means_nothing",
     "consent_is_not_asked_for_nothing",
+    warns=["no_treatment_relation_means_nothing"],
 )
 def availability_not_checked(gateway: Dvza) -> None:
     """Consent is asked whether or not anything is available (UCI-V.step.8)."""
@@ -617,7 +616,7 @@ def other_token_type(gateway: Dvza) -> None:
     gateway.token_type = "mac"
 
 
-@DEVIATIONS("stated_lifetime_is_right")
+@DEVIATIONS("stated_lifetime_is_right", "token_dies_after_its_lifetime")
 def lifetime_of_an_hour(gateway: Dvza) -> None:
     """Tokens say that they live for an hour, and do (APP.10)."""
     gateway.expires_in = gateway.token_lifetime_s = 3600
@@ -627,6 +626,30 @@ def lifetime_of_an_hour(gateway: Dvza) -> None:
 def lifetime_not_stated(gateway: Dvza) -> None:
     """The token response does not say how long the token lives (RFC6749.5.1a)."""
     gateway.expires_in = None
+
+
+@DEVIATIONS("code_dies_after_its_lifetime")
+def code_lives_an_hour(gateway: Dvza) -> None:
+    """A code can be redeemed for an hour (APP.10)."""
+    gateway.code_lifetime_s = 3600
+
+
+@DEVIATIONS("code_lives_its_lifetime")
+def code_lives_ten_minutes(gateway: Dvza) -> None:
+    """A code can be redeemed for ten minutes only (APP.10)."""
+    gateway.code_lifetime_s = 600
+
+
+@DEVIATIONS("token_dies_after_its_lifetime")
+def token_lives_an_hour(gateway: Dvza) -> None:
+    """A token opens the data for an hour, whatever is stated (APP.10)."""
+    gateway.token_lifetime_s = 3600
+
+
+@DEVIATIONS("token_lives_its_lifetime")
+def token_lives_ten_minutes(gateway: Dvza) -> None:
+    """A token opens the data for ten minutes only (APP.10)."""
+    gateway.token_lifetime_s = 600
 
 
 @DEVIATIONS("no_refresh_token_is_issued")
@@ -658,9 +681,7 @@ def token_as_text(gateway: Dvza) -> None:
     )
 
 
-@DEVIATIONS(
-    "used_code_is_refused", "failed_offer_uses_the_code_up", warns=["token_of_a_reused_code_is_revoked"]
-)
+@DEVIATIONS("used_code_is_refused", "failed_offer_uses_the_code_up", warns=["token_of_a_reused_code_is_revoked"])
 def code_reusable(gateway: Dvza) -> None:
     """A code can be redeemed again after it was used (APP.12b)."""
     gateway.offered_again = lambda grant, _: gateway.issue(grant)
@@ -880,7 +901,8 @@ def code_opens_data(gateway: Dvza) -> None:
     "absent_token_is_refused",
     "code_is_no_token",
     "token_opens_one_service",
-    warns=["token_opens_one_provider", "token_of_a_reused_code_is_revoked", "refusal_carries_a_challenge"],
+    "token_opens_one_provider",
+    warns=["token_of_a_reused_code_is_revoked", "refusal_carries_a_challenge"],
 )
 def bare_401(gateway: Dvza) -> None:
     """A token that is not valid is refused by a bare 401, without FHIR and without a challenge (UCI-V.exc.7)."""
@@ -924,12 +946,8 @@ def any_id_is_served(gateway: Dvza) -> None:
 def token_in_query(gateway: Dvza) -> None:
     """The token may stand in the address (RFC6750.2x)."""
     conformant = gateway.token_in
-    gateway.token_in = lambda request: (
-        conformant(request) or dict(parse_qsl(urlsplit(request.url).query)).get("access_token")
-    )
-    gateway.uses_several_methods = lambda request: (
-        "access_token=" in request.url and conformant(request) is not None
-    )
+    gateway.token_in = lambda request: conformant(request) or dict(parse_qsl(urlsplit(request.url).query)).get("access_token")
+    gateway.uses_several_methods = lambda request: "access_token=" in request.url and conformant(request) is not None
     gateway.deliver = _without_token(gateway)
 
 
@@ -973,7 +991,8 @@ def data_without_certificate(gateway: Dvza) -> None:
 
     def resource(request: Request, client: Client | None, offer: Offer, path: str) -> Response:
         grant = gateway.tokens.get(gateway.token_in(request) or "")
-        return conformant(request, client or (grant and gateway.clients[grant.client_id]), offer, path)
+        owner = gateway.clients[grant.client_id] if grant else None
+        return conformant(request, client or owner, offer, path)
 
     gateway.resource = resource
 

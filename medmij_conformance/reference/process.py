@@ -95,8 +95,7 @@ class DvzaProcess:
     def _conformant(self) -> Dvza:
         offers = tuple(Offer(**row) for row in self._settings["offers"])
         persons = {
-            bsn: Person(**{**row, "available": tuple(row.get("available", ()))})
-            for bsn, row in self._settings["persons"].items()
+            bsn: Person(**{**row, "available": tuple(row.get("available", ()))}) for bsn, row in self._settings["persons"].items()
         }
         return Dvza(
             hostname=self._settings["hostname"],
@@ -165,5 +164,3 @@ def launch(settings_file: Path) -> RunningReference:
     if not line:
         raise RuntimeError(f"the reference gateway did not start (exit {process.wait()})")
     return RunningReference(process, json.loads(line))
-
-

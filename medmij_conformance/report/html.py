@@ -214,9 +214,7 @@ def _compared(verdict: Verdict) -> list[dict[str, str]]:
     """What was expected against what was seen, one row per finding; one row in all when there is none."""
     if not verdict.findings:
         return [{"expected": verdict.expected, "observed": verdict.observed, "hint": "", "reading": ""}]
-    return [
-        {"expected": f.expected, "observed": f.observed, "hint": f.hint, "reading": f.reading} for f in verdict.findings
-    ]
+    return [{"expected": f.expected, "observed": f.observed, "hint": f.hint, "reading": f.reading} for f in verdict.findings]
 
 
 def _request_text(exchange: Exchange) -> str:

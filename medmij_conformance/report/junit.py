@@ -25,9 +25,7 @@ def render(run: Run) -> bytes:
         _test_case(suite, run, scenario)
     if run.trouble:
         # Without it a run that died halfway would look green but for skipped cases.
-        case = _element(
-            suite, "testcase", classname="medmij-conformance", name="[run] the harness finishes", time="0.000"
-        )
+        case = _element(suite, "testcase", classname="medmij-conformance", name="[run] the harness finishes", time="0.000")
         _element(case, "error", message=run.trouble, type="harness")
     for element in (suites, suite):
         _count(element, sum(scenario.duration_s for scenario in run.scenarios))

@@ -54,18 +54,14 @@ def _stored(record: Mapping[str, Any]) -> Judgement:
     return Judgement(
         check=record["check"],
         outcome=Outcome(record["outcome"]),
-        findings=tuple(
-            Finding(**{**finding, "outcome": Outcome(finding["outcome"])}) for finding in record["findings"]
-        ),
+        findings=tuple(Finding(**{**finding, "outcome": Outcome(finding["outcome"])}) for finding in record["findings"]),
         reason=record["reason"],
         exchanges=tuple(record["exchanges"]),
     )
 
 
 def _judge_again(record: Mapping[str, Any], exchanges: Mapping[int, Exchange]) -> Judgement:
-    arguments = {
-        name: decode_argument(value, exchanges, requirements.release) for name, value in record["arguments"].items()
-    }
+    arguments = {name: decode_argument(value, exchanges, requirements.release) for name, value in record["arguments"].items()}
     return judge(REGISTRY[record["check"]], arguments)
 
 

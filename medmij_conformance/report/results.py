@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from medmij_conformance import data_path
 from medmij_conformance.report.run import RequirementResult, Run, Scenario, Verdict
 from medmij_conformance.report.text import excerpt
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 NAME = "results.json"
 SCHEMA = "results.schema.json"
@@ -61,7 +62,10 @@ def _problems(data: Any) -> Iterator[str]:
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def _validator() -> "Draft202012Validator":
+    # Its checkers of formats take a second to import, and a run validates nothing.
+    from jsonschema import Draft202012Validator
+
     schema = json.loads((data_path("fixtures") / "schemas" / SCHEMA).read_text(encoding="utf-8"))
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 

@@ -139,9 +139,7 @@ class Run:
         """The verdict in one sentence, with what it covers."""
         counts = f"{self.shown} of {self.promised} requirements ({self.plan} plan)"
         failed = sum(result.outcome is Outcome.FAIL for result in self.requirements)
-        open_ = sum(
-            result.planned and result.outcome in {Outcome.NOT_TESTED, Outcome.REVIEW} for result in self.requirements
-        )
+        open_ = sum(result.planned and result.outcome in {Outcome.NOT_TESTED, Outcome.REVIEW} for result in self.requirements)
         match self.verdict:
             case "pass":
                 return f"no deviation found in {counts}"
@@ -279,7 +277,7 @@ def _scenario(
 
 
 # A blemished refusal proves as little as a clean one when the gateway refuses everything.
-_NEEDS_A_TWIN = {Outcome.PASS, Outcome.WARNING, Outcome.REVIEW}
+_NEEDS_A_TWIN = {Outcome.PASS, Outcome.ATTESTED, Outcome.WARNING, Outcome.REVIEW}
 _SCENARIO_RECORDS = ("scenario-start", "scenario-end", "step", "judgement")
 
 

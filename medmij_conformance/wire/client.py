@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -202,11 +202,11 @@ class _Backend(httpcore.NetworkBackend):
 
     def connect_tcp(
         self,
-        host: str,  # noqa: ARG002
-        port: int,  # noqa: ARG002
+        host: str,
+        port: int,
         timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         name, _, port_text = self._address.rpartition(":")
         self._connection.address = self._address
@@ -227,19 +227,22 @@ class _Stream(httpcore.NetworkStream):
         self._socket = plain
         self._connection = connection
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._socket.settimeout(_remaining(self._connection))
         return self._socket.recv(max_bytes)
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._socket.settimeout(_remaining(self._connection))
-        self._socket.sendall(buffer)
+        try:
+            self._socket.sendall(buffer)
+        except (ConnectionError, ssl.SSLEOFError) as error:  # httpcore then still reads what the peer said last
+            raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
         self._socket.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None  # noqa: ARG002
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         self._socket.settimeout(_remaining(self._connection))
         wrapped = ssl_context.wrap_socket(self._socket, server_hostname=server_hostname, do_handshake_on_connect=False)
@@ -332,14 +335,15 @@ def _peer_chain(wrapped: ssl.SSLSocket) -> tuple[str, ...]:
 _DER = 2  # ssl's private encoding constant for Certificate.public_bytes
 
 
-def _headers(request: Request) -> list[tuple[str, str]]:
+def _headers(request: Request) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in request.headers}
     parts = urlsplit(request.url)
     defaults = [("Host", parts.netloc.rpartition("@")[2]), ("Accept-Encoding", "identity"), ("Connection", "close")]
     headers = [pair for pair in defaults if pair[0].lower() not in names] + list(request.headers)
     if request.body and not names & {"content-length", "transfer-encoding"}:
         headers.append(("Content-Length", str(len(request.body))))
-    return headers
+    # Received headers are read as Latin-1, so what a gateway gave (a cookie) goes back octet by octet.
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def _response(answer: httpcore.Response) -> Response:

@@ -66,10 +66,11 @@ def call(url: str, arguments: Mapping[str, Any] | None = None, *, timeout_s: flo
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
         body = json.dumps(dict(arguments or {}))
-        connection.request("POST", parts.path or "/", body, {"Content-Type": "application/json"})
+        target = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
+        connection.request("POST", target, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         text = answer.read(5_000_000)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise CommandError(f"{url}: {error}") from error
     finally:
         connection.close()

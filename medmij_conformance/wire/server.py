@@ -5,6 +5,7 @@ pyOpenSSL, because the ``ssl`` module aborts a handshake with an unacceptable cl
 """
 
 import contextlib
+import functools
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -185,7 +186,7 @@ def _requests(tls: _Tls, host: str) -> Iterator[tuple[Request, Callable[[Respons
         url = f"https://{host}{event.target.decode('latin-1')}"
         yield (
             Request(method=event.method.decode("latin-1"), url=url, headers=headers, body=body),
-            lambda response: _reply(http, tls, response),
+            functools.partial(_reply, http, tls, event.method),
         )
         if http.our_state is h11.MUST_CLOSE or http.their_state is h11.MUST_CLOSE:
             return
@@ -202,14 +203,15 @@ def _next_event(http: h11.Connection, tls: _Tls) -> object:
         http.receive_data(tls.receive())
 
 
-def _reply(http: h11.Connection, tls: _Tls, response: Response) -> None:
+def _reply(http: h11.Connection, tls: _Tls, method: bytes, response: Response) -> None:
     names = {name.lower() for name, _ in response.headers}
     headers = list(response.headers)
     if not names & {"content-length", "transfer-encoding"}:
         headers.append(("Content-Length", str(len(response.body))))
     encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
     head = h11.Response(status_code=response.status, headers=encoded, reason=response.reason.encode("latin-1"))
-    data = [http.send(head), http.send(h11.Data(data=response.body)), http.send(h11.EndOfMessage())]
+    body = b"" if method == b"HEAD" else response.body
+    data = [http.send(head), http.send(h11.Data(data=body)), http.send(h11.EndOfMessage())]
     tls.send(b"".join(part for part in data if part))
 
 

@@ -97,14 +97,16 @@ class UserAgent:
         done: list[str] = []
         used: dict[int, int] = {}
         while current.stopped == "page":
-            action = self._next_action(current.page, intents, used)
-            if action is None:
-                break
-            used[id(action)] = used.get(id(action), 0) + 1
+            intent = " or ".join(intents)
             try:
+                action = self._next_action(current.page, intents, used)
+                if action is None:
+                    break
+                intent = action.intent
+                used[id(action)] = used.get(id(action), 0) + 1
                 submission = self._submit(current.page, action)
             except PageError as error:
-                return Visit("recipe", f"{action.intent}: {error}", tuple(exchanges) or visit.exchanges, "", tuple(done))
+                return Visit("recipe", f"{intent}: {error}", tuple(exchanges) or visit.exchanges, "", tuple(done))
             done.append(action.intent)
             label = f"{person} chooses to {action.intent}"
             current = self._browse(_request(submission, current.last.request.url), label=label)
@@ -161,7 +163,7 @@ class UserAgent:
         return Visit("redirects", f"more than {self.redirects} redirects", tuple(exchanges))
 
     def _ask(self, request: Request, *, label: str, endpoint: str, deviation: str | None) -> Exchange:
-        outgoing = httpx.Request(request.method, request.url)
+        outgoing = _for_cookies(request)
         self.cookies.set_cookie_header(outgoing)
         headers = [*request.headers, ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")]
         if cookie := outgoing.headers.get("cookie"):
@@ -178,7 +180,8 @@ class UserAgent:
             )
         )
         if exchange.response:
-            set_cookies = [("set-cookie", v) for v in header_values(exchange.response.headers, "set-cookie")]
+            values = header_values(exchange.response.headers, "set-cookie")
+            set_cookies = httpx.Headers([("set-cookie", value) for value in values], encoding="latin-1")
             self.cookies.extract_cookies(httpx.Response(200, headers=set_cookies, request=outgoing))
         return exchange
 
@@ -200,10 +203,18 @@ class UserAgent:
         page = Page(response.body, exchange.request.url)
         if submission := page.automatic_submission():
             return _request(submission, exchange.request.url)
-        return Request(method="GET", url=page.refresh) if page.refresh else None
+        return Request(method="GET", url=page.refresh) if page.refresh and page.refreshes_soon else None
 
     def _knows(self, url: str) -> bool:
         return self.client.reaches(url)
+
+
+def _for_cookies(request: Request) -> httpx.Request:
+    """The request as the cookie jar looks at it: without its query, and harmless when its address is none."""
+    try:
+        return httpx.Request(request.method, urlsplit(request.url)._replace(query="", fragment="").geturl())
+    except (httpx.InvalidURL, ValueError):
+        return httpx.Request(request.method, "about:invalid")
 
 
 def _absolute(base: str, location: str) -> str:
@@ -221,7 +232,9 @@ def _request(submission: Submission, referer: str) -> Request:
     origin = urlsplit(referer)
     if submission.method == "GET":
         url = submission.url
-        return Request(method="GET", url=oauth.with_query(url, submission.fields) if submission.fields else url)
+        if submission.fields:  # a form sent by GET takes the place of the query of its action
+            url = oauth.with_query(urlsplit(url)._replace(query="", fragment="").geturl(), submission.fields)
+        return Request(method="GET", url=url)
     headers = (
         ("Content-Type", "application/x-www-form-urlencoded"),
         ("Origin", f"{origin.scheme}://{origin.netloc}"),

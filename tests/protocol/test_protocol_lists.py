@@ -92,9 +92,7 @@ def test_what_is_written_is_valid(content: AnyList, generation: str) -> None:
 _words = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=20)
 _moments = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 _serials = st.integers(1, 10**30)
-_services = st.builds(
-    Service, _words, _words, _words, st.lists(st.builds(Systeemrol, _words, _words), min_size=1).map(tuple)
-)
+_services = st.builds(Service, _words, _words, _words, st.lists(st.builds(Systeemrol, _words, _words), min_size=1).map(tuple))
 _providers = st.builds(Provider, _words, st.lists(_services, min_size=1, max_size=3).map(tuple))
 _lists = st.one_of(
     st.builds(Zal, _moments, _serials, st.lists(_providers, max_size=3).map(tuple)),
@@ -201,9 +199,7 @@ def test_a_timestamp_is_written_in_utc() -> None:
     assert b"<Tijdstempel>2018-09-01T09:00:00Z<" in serialise(replace(ZAL, timestamp=local), "1.0")
 
 
-@pytest.mark.parametrize(
-    "text", ["2018-09-01", "2018-09-01 09:00:00Z", "2018-W35-6T09:00:00Z", "2018-13-01T09:00:00Z", ""]
-)
+@pytest.mark.parametrize("text", ["2018-09-01", "2018-09-01 09:00:00Z", "2018-W35-6T09:00:00Z", "2018-13-01T09:00:00Z", ""])
 def test_what_is_no_timestamp(text: str) -> None:
     """Other notations of a date, and dates that do not exist, are refused by reader and schema."""
     document = edited(WHITELIST, "1.0", "2018-09-01T09:00:00Z", text)
@@ -341,12 +337,8 @@ def test_validation_names_line_path_and_problem() -> None:
     lines = problems(replace(WHITELIST, serial=0, nodes=double), "1.0")
     assert [line.partition(": ")[0] for line in lines] == ["line 4", "line 7", "line 8"]
     assert lines[0] == "line 4: Whitelist/Volgnummer: '0' is not a valid value of the atomic type 'xs:positiveInteger'."
-    assert lines[1].startswith(
-        "line 7: Whitelist/MedMijNodes/MedMijNode[2]: [facet 'pattern'] The value 'ZA.harness.test'"
-    )
-    assert lines[2].startswith(
-        "line 8: Whitelist/MedMijNodes/MedMijNode[3]: Duplicate key-sequence ['za.harness.test']"
-    )
+    assert lines[1].startswith("line 7: Whitelist/MedMijNodes/MedMijNode[2]: [facet 'pattern'] The value 'ZA.harness.test'")
+    assert lines[2].startswith("line 8: Whitelist/MedMijNodes/MedMijNode[3]: Duplicate key-sequence ['za.harness.test']")
 
 
 def test_validation_takes_a_schema_as_bytes() -> None:

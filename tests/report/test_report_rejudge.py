@@ -69,9 +69,7 @@ def test_other_messages_under_a_judgement_are_found(directory) -> None:
     assert any("exchanges: recorded [2], judged again [1]" in problem for problem in rejudge(directory))
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"exchange": {"exchange": 99}}, {"exchange": {"release": "9.9"}}, {"exchange": {}}]
-)
+@pytest.mark.parametrize("arguments", [{"exchange": {"exchange": 99}}, {"exchange": {"release": "9.9"}}, {"exchange": {}}])
 def test_arguments_that_lead_nowhere_are_found(directory, arguments: dict[str, Any]) -> None:
     """A judgement whose message or release does not exist cannot be made again, and that is told."""
     _tamper(directory, "judgement", lambda record: record.update(arguments=arguments))

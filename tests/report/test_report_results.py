@@ -142,6 +142,4 @@ def test_every_type_of_record_counts(journal, scenario_row, record_type: str) ->
 def test_a_record_of_an_unknown_type_is_passed_over(journal, scenario_row) -> None:
     """A journal with a record that a later version added gives the same results."""
     records = _every_type(journal, scenario_row)
-    assert results.render(build_run([*records, {"type": "weather", "scenario": ""}])) == results.render(
-        build_run(records)
-    )
+    assert results.render(build_run([*records, {"type": "weather", "scenario": ""}])) == results.render(build_run(records))

@@ -119,10 +119,7 @@ def test_results_that_break_the_schema_are_found(directory) -> None:
 
 def test_the_digest_of_a_tree_is_what_common_tools_compute() -> None:
     """Anybody can compute the digest of a folder with find, sort and sha256sum."""
-    command = (
-        "find . -type f -not -path '*/__pycache__/*' -printf '%P\\n'"
-        " | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum"
-    )
+    command = "find . -type f -not -path '*/__pycache__/*' -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum | sha256sum"
     root = data_path("fixtures")
     found = subprocess.run(["sh", "-c", command], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.split()[0] == write.tree_digest(root)
