@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: demo test lint selftest coverage benchmark lock clean
+.PHONY: demo test lint selftest coverage benchmark docs lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/medmij-conformance run reference:dvza --report-dir reports/demo
@@ -51,3 +51,7 @@ lock:
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+# Pages that are made from the code.
+docs: $(VENV)/.runtime
+	$(BIN)/python docs/render.py

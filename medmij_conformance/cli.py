@@ -66,6 +66,8 @@ def run(
         _list_deviations(target, oddities=list_oddities)
         return
     _check_requirements(only)
+    if report_dir:
+        _check_directory(report_dir)
     options = [*(part for name in only for part in ("--only", name)), "--plan", plan]
     options += ["--seed", str(seed)] if seed is not None else []
     options += ["--report-dir", str(report_dir)] if report_dir else []
@@ -95,6 +97,13 @@ def _check_requirements(only: Sequence[str]) -> None:
             _stop(f"--only: {error}; expected an id such as APP.10")
 
 
+def _check_directory(report_dir: Path) -> None:
+    try:
+        report_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _stop(f"--report-dir: {report_dir}: {error.strerror}; expected a directory that can be made")
+
+
 def _repeatable(target: str, plan: str, only: Sequence[str], seed: int | None, deviate: Sequence[str]) -> str:
     parts = ["medmij-conformance run", target, *(f"--deviate {name}" for name in deviate)]
     parts += [f"--plan {plan}"] * (plan != "quick") + [f"--only {name}" for name in only]
@@ -108,13 +117,18 @@ def _target_file(target: str, deviate: Sequence[str]) -> Iterator[tuple[Path, st
     if not target.startswith("reference:"):
         if deviate:
             _stop("--deviate: only a reference can be made to deviate; expected reference:dvza as TARGET")
+        _check_target(Path(target))
         yield Path(target), None
         return
     from medmij_conformance import workspace
+    from medmij_conformance.reference.dvza_deviations import DEVIATIONS
     from medmij_conformance.wire.control import CommandError, call
 
     if target != "reference:dvza":
         _stop(f"{target}: there is no such reference; expected reference:dvza")
+    for name in deviate:
+        if name not in DEVIATIONS.by_name:
+            _stop(f"--deviate: there is no deviation {name!r}; expected one that --list-deviations or --list-oddities tells")
     with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
         loaded, reference = workspace.reference_dvza(Path(folder))
         try:
@@ -124,6 +138,15 @@ def _target_file(target: str, deviate: Sequence[str]) -> Iterator[tuple[Path, st
             _stop(f"--deviate: {error}")
         finally:
             reference.stop()
+
+
+def _check_target(file: Path) -> None:
+    from medmij_conformance.target import TargetError, load
+
+    try:
+        load(file)
+    except TargetError as error:
+        _stop(str(error))
 
 
 def _run_scenarios(file: Path, options: Sequence[str], command: str, *, quiet: bool) -> int:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from medmij_conformance import __version__
+from medmij_conformance import __version__, data_path
 from medmij_conformance.aging import Cellar
 from medmij_conformance.cast import Cast
 from medmij_conformance.evidence import Evidence, wall_time
 from medmij_conformance.planning import Planned, Selection, aging_kind, planned_of, requirements_of_plan
 from medmij_conformance.report import JOURNAL, Run, read_run
 from medmij_conformance.report.write import write_all
-from medmij_conformance.requirements import catalogue
+from medmij_conformance.requirements import Catalogue, catalogue
 from medmij_conformance.requirements import release as load_release
-from medmij_conformance.target import Target, load
+from medmij_conformance.target import Target, TargetError, load
 
 ABOUT = ("name", "vendor", "product", "version", "commit", "environment", "xis", "xis_version", "role")
 PROGRESS = pytest.StashKey[Callable[[str], None]]()
@@ -29,11 +29,15 @@ class Conformance:
 
     def __init__(self, config: pytest.Config) -> None:
         self.target = load(Path(config.getoption("--target")))
+        _refuse_what_cannot_be_tested(self.target)
         self.release = load_release(self.target.about.release)
         self.catalogue = catalogue(self.target.about.release)
+        _refuse_idle_excuses(self.target, self.catalogue)
+        self._began = time.monotonic()
         self.plan: str = config.getoption("--plan")
         self.only: tuple[str, ...] = tuple(config.getoption("--only"))
-        self.seed: int = config.getoption("--seed") or random.SystemRandom().randrange(1, 1_000_000)
+        seed: int | None = config.getoption("--seed")
+        self.seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
         self.command = config.stash.get(COMMAND, f"pytest features --target {self.target.path.name}")
         self.progress = config.stash.get(PROGRESS, lambda _: None)
         self.directory = _report_directory(config, self.target)
@@ -52,6 +56,12 @@ class Conformance:
         self.postponed: list[Planned] = []
         self.run: Run | None = None
         self.trouble = ""
+
+    def seconds_for_a_scenario(self) -> float:
+        """The time limit of the scenario that begins now: its own, or what is left of the run's. Never below zero."""
+        limits = self.target.limits
+        left = float("inf") if limits.run_s is None else limits.run_s - (time.monotonic() - self._began)
+        return max(0.0, min(limits.scenario_s, left))
 
     def asked(self, places: Sequence[Path] = ()) -> Selection:
         """What is asked of this run; ``places`` are the features that were named."""
@@ -125,6 +135,24 @@ class Conformance:
 
 
 RUN = pytest.StashKey[Conformance]()
+
+
+def _refuse_what_cannot_be_tested(target: Target) -> None:
+    role = target.about.role
+    tested = sorted(path.name for path in data_path("features").iterdir() if any(path.glob("*.feature")))
+    if role not in tested:
+        expected = f"a role that this version tests: {', '.join(tested)}"
+        raise TargetError(target.path, "target.role", f"{role} cannot be tested yet", expected)
+
+
+def _refuse_idle_excuses(target: Target, known: Catalogue) -> None:
+    """Only what the framework leaves open can be declared not applicable."""
+    for name in target.not_applicable:
+        field = f'not_applicable."{name}"'
+        if name not in known.requirements:
+            raise TargetError(target.path, field, "no such requirement", "an id of the catalogue, such as RFC6750.2x")
+        if known[name].level == "MUST" or target.about.role not in known[name].roles:
+            raise TargetError(target.path, field, f"it is a {known[name].level} for this role", "a SHOULD or MAY of the role")
 
 
 def _report_directory(config: pytest.Config, target: Target) -> Path:

@@ -26,7 +26,7 @@ def record(run: Run) -> dict[str, Any]:
     requirements: defaultdict[str, set[str]] = defaultdict(set)
     for scenario in run.scenarios:
         for verdict in scenario.verdicts:
-            if verdict.outcome is Outcome.PASS:
+            if verdict.outcome in {Outcome.PASS, Outcome.ATTESTED}:
                 seen[verdict.check].add(scenario.id)
                 requirements[verdict.check].add(verdict.requirement)
     return {

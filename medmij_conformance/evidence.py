@@ -82,7 +82,8 @@ class Trouble:
     """Why an exchange has no complete response.
 
     ``kind``: ``not-allowed`` (our own ``[connect]`` list), ``connect``, ``tls``, ``timeout``, ``reset``, ``protocol`` (no
-    HTTP), ``too-large``, ``silent-endpoint`` (not sent any more after three time-outs in a row).
+    HTTP), ``too-large``, ``silent-endpoint`` (not sent any more after three time-outs in a row), ``out-of-time`` (the limit of
+    the scenario had passed before).
     """
 
     kind: str

@@ -106,7 +106,9 @@ def mature(conformance: Conformance, travel: Travel) -> Mature:
         wait = conformance.cellar.remaining(name, age)
         if wait > 1:
             conformance.progress(f"{'waiting':<10} {name}  {wait:.0f} s until just {side} the end of the {kind}'s lifetime")
-        return conformance.cellar.fetch(name, age)
+        aged = conformance.cellar.fetch(name, age)
+        conformance.cast.client.allow(conformance.target.limits.scenario_s)
+        return aged
 
     return keep
 

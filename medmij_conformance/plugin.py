@@ -20,6 +20,7 @@ from medmij_conformance import data_path
 from medmij_conformance.conformance import RUN, Conformance
 from medmij_conformance.judge import Judge
 from medmij_conformance.planning import PLANS, Planned, is_scenario, planned_of, select
+from medmij_conformance.requirements import CatalogueError
 from medmij_conformance.sentences import checks_of
 from medmij_conformance.target import TargetError
 from medmij_conformance.verdict import EXIT_CODES, CannotJudgeError, Check, Judgement, Outcome
@@ -70,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         config.stash[RUN] = Conformance(config)
-    except TargetError as error:
+    except (TargetError, CatalogueError) as error:
         raise pytest.UsageError(str(error)) from error
     features = data_path("features").resolve()
     wanted = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
@@ -148,6 +149,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     item.stash[_FRAME] = frame
     run.evidence.scenario = planned.id
     run.evidence.write("scenario-start")
+    run.cast.client.allow(run.seconds_for_a_scenario())
     try:
         return (yield)
     finally:

@@ -175,7 +175,8 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
     html.escape,
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
-    lambda text: text.encode("utf-8", "replace").decode("latin-1"),  # as a body is searched
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace").decode("latin-1"),  # in a body
 )
 _COOKIE_ATTRIBUTES = {"path", "domain", "expires", "max-age", "samesite", "priority", "version", "comment"}
 _LOWER = string.ascii_lowercase

@@ -78,7 +78,7 @@ def judge_rounds(rounds: Sequence[Round], deviations: Mapping[str, Deviation]) -
     if baseline.verdict != "pass":
         result.problems.append(f"the conformant reference is {baseline.verdict}, expected pass")
     for name in checks:
-        if set(baseline.outcomes.get(name, ())) != {Outcome.PASS.value}:
+        if not set(baseline.outcomes.get(name, ("nothing",))) <= {Outcome.PASS.value, Outcome.ATTESTED.value}:
             result.problems.append(f"{name}: {baseline.outcomes.get(name)} on the conformant reference, expected pass")
     for name, deviation in deviations.items():
         if name in by_name:
@@ -124,7 +124,7 @@ def _find_killers(result: Result, checks: Sequence[str], deviations: Mapping[str
 def _find_null_passes(result: Result, deviations: Mapping[str, Deviation]) -> None:
     for each in result.rounds:
         if each.variant != CONFORMANT and each.variant not in deviations:
-            passed = sorted(each.with_outcome(Outcome.PASS, Outcome.WARNING))
+            passed = sorted(each.with_outcome(Outcome.PASS, Outcome.ATTESTED, Outcome.WARNING))
             result.null_passes[each.variant] = passed
             if passed:
                 result.problems.append(f"{each.variant}: {', '.join(passed)} passed on a counterpart that does nothing")

@@ -58,13 +58,17 @@ def has_offered_in_vain(journey: Journey) -> Exchange:
 
 
 @given(parsers.parse("the PGO has kept a code for Roos until just {side} the end of its lifetime"), target_fixture="aged")
-def has_kept_code(side: str, mature: Mature, release: Release) -> Aged:
-    return mature("code", release.code, side)
+def has_kept_code(side: str, mature: Mature, release: Release, judge: Judge) -> Aged:
+    aged = mature("code", release.code, side)
+    judge.require(authorization.code_is_issued, redirect=aged.issued, redirect_uri=aged.journey.redirect_uri)
+    return aged
 
 
 @given(parsers.parse("the PGO has kept a token for Roos until just {side} the end of its lifetime"), target_fixture="aged")
-def has_kept_token(side: str, mature: Mature, release: Release) -> Aged:
-    return mature("token", release.token, side)
+def has_kept_token(side: str, mature: Mature, release: Release, judge: Judge) -> Aged:
+    aged = mature("token", release.token, side)
+    judge.require(token.token_is_issued, token_response=aged.issued)
+    return aged
 
 
 @given("the PGO has obtained a sample of codes and tokens", target_fixture="sample")

@@ -902,6 +902,7 @@ def code_opens_data(gateway: Dvza) -> None:
     "code_is_no_token",
     "token_opens_one_service",
     "token_opens_one_provider",
+    "token_dies_after_its_lifetime",
     warns=["token_of_a_reused_code_is_revoked", "refusal_carries_a_challenge"],
 )
 def bare_401(gateway: Dvza) -> None:

@@ -6,6 +6,7 @@ the certificates of the peer be had.
 """
 
 import hashlib
+import math
 import socket
 import ssl
 import threading
@@ -79,6 +80,11 @@ class Client:
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._timeouts: defaultdict[str, int] = defaultdict(int)
         self._lock = threading.Lock()
+        self._until = math.inf
+
+    def allow(self, seconds: float) -> None:
+        """From now on there are so many seconds for all that is sent: the time limit of a scenario."""
+        self._until = time.monotonic() + seconds
 
     def send(self, exchange: Exchange, *, certificate: str | None = None) -> Exchange:
         """Send ``exchange.request`` and return the raw exchange as recorded, with a response or with its trouble.
@@ -102,8 +108,9 @@ class Client:
             time.sleep(self.limits.pace_ms / 1000)
         started, at = self.evidence.now(), wall_time()
         origin = _origin(exchange.request.url)
-        connection = _Connection(deadline=time.monotonic() + self.limits.exchange_s)
-        response, trouble = self._converse(exchange.request, origin, connection, certificate)
+        limit = min(self.limits.exchange_s, self._until - time.monotonic())
+        connection = _Connection(deadline=time.monotonic() + limit)
+        response, trouble = self._converse(exchange.request, origin, connection, certificate, limit)
         self._count_timeouts(origin, trouble)
         tls = connection.tls and replace(
             connection.tls,
@@ -127,8 +134,10 @@ class Client:
         )
 
     def _converse(
-        self, request: Request, origin: str, connection: _Connection, certificate: str | None
+        self, request: Request, origin: str, connection: _Connection, certificate: str | None, limit: float
     ) -> tuple[Response | None, Trouble | None]:
+        if limit <= 0:
+            return None, Trouble(kind="out-of-time", detail="the time limit of the scenario has passed, so it was not asked")
         if origin not in self._connect:
             return None, Trouble(kind="not-allowed", detail=f"{origin} is not in [connect], so it was not asked")
         if self._timeouts[origin] >= _SILENT_AFTER:
@@ -138,7 +147,6 @@ class Client:
         pool = httpcore.ConnectionPool(
             ssl_context=self._context(certificate), network_backend=backend, max_connections=1, retries=0
         )
-        limit = self.limits.exchange_s
         timeouts = {"connect": limit, "read": limit, "write": limit, "pool": limit}
         response: Response | None = None
         try:
@@ -162,7 +170,7 @@ class Client:
                         return response, Trouble(kind="too-large", detail=detail)
                 return response, None
         except Exception as error:  # noqa: BLE001 whatever a hostile peer provokes is an answer, and is classified
-            return response, _trouble(error, self.limits.exchange_s)
+            return response, _trouble(error, limit)
 
     def _count_timeouts(self, origin: str, trouble: Trouble | None) -> None:
         with self._lock:
