@@ -20,6 +20,8 @@ def code_lives_its_lifetime(issued: Exchange, token_response: Exchange, moved_s:
     _in_time(issued, token_response, moved_s, release.code)
     members = token_response.response.json if token_response.response else None
     if not isinstance(members, dict) or "access_token" not in members:
+        if not 400 <= (token_response.status or 0) < 500:
+            raise CannotJudgeError(f"status {token_response.status} without a token says nothing about the code")
         observed = f"status {token_response.status} at {_age(issued, token_response, moved_s)}"
         yield Finding(expected="a token", observed=observed, reading="AMB.22")
         return
