@@ -153,6 +153,24 @@ def scope(journey: Journey) -> str:
 
 
 @pytest.fixture
+def zorgaanbieder(journey: Journey) -> str:
+    """The care provider of this scenario's offer."""
+    return journey.offer.zorgaanbieder
+
+
+@pytest.fixture
+def gegevensdienst(journey: Journey) -> str:
+    """The code of this scenario's data service."""
+    return journey.offer.gegevensdienst
+
+
+@pytest.fixture
+def since(journey: Journey) -> str:
+    """When this scenario's collection began, to the second."""
+    return journey.exchanges[0].at[:19]
+
+
+@pytest.fixture
 def authorization_endpoint(journey: Journey) -> str:
     """Where this scenario's authorization request went."""
     return journey.offer.authorization_endpoint
@@ -235,7 +253,7 @@ def refuse(target: Target) -> tuple[str, ...]:
 @pytest.fixture
 def provider_name(journey: Journey) -> str:
     """The care provider as the consent page should show it."""
-    name: str | None = journey.offer.display_name  # type: ignore[attr-defined]
+    name: str | None = journey.offer.display_name
     if not name:
         raise NotSeenError("the target file gives the offer no display_name")
     return name
@@ -245,8 +263,8 @@ def provider_name(journey: Journey) -> str:
 def service_name(journey: Journey, release: Release) -> str:
     """The data service as the consent page should show it: the catalogue's name, or the target file's."""
     offer = journey.offer
-    own: str | None = offer.gegevensdienst_name  # type: ignore[attr-defined]
-    return own or release.gegevensdiensten[offer.gegevensdienst].name  # type: ignore[attr-defined]
+    own: str | None = offer.gegevensdienst_name
+    return own or release.gegevensdiensten[offer.gegevensdienst].name
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ The players say what is sent; the wire sends it; this ties one player's words to
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from medmij_conformance.counterparties.pgo import Changes, Offer, Pgo
+from medmij_conformance.counterparties.pgo import Changes, Pgo
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.protocol import oauth
+from medmij_conformance.target import Offer
 from medmij_conformance.wire.client import Client
 from medmij_conformance.wire.user_agent import UserAgent, Visit
 

@@ -44,7 +44,7 @@ class Judge:
             return self.evidence.stored(value)
         if isinstance(value, tuple):
             return tuple(self._stored(member) for member in value)
-        return self.evidence.redactor.text(value) if isinstance(value, str) else value
+        return self.evidence.redactor.text(value) if isinstance(value, str) else value  # an Observation holds no secret
 
     def _write(self, record: str, judgement: Judgement) -> None:
         self.evidence.write(record, **asdict(judgement))

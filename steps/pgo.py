@@ -1,15 +1,17 @@
 """The PGO: it sends people to the gateway, redeems codes and asks for data."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pytest_bdd import given, parsers, when
 
 from medmij_conformance.aging import Aged
 from medmij_conformance.checks import authorization, resource, token
-from medmij_conformance.evidence import Exchange
+from medmij_conformance.evidence import Exchange, Observation
 from medmij_conformance.facts import Mature, Travel
 from medmij_conformance.journey import Journey
 from medmij_conformance.judge import Judge
-from medmij_conformance.protocol import fhir
+from medmij_conformance.protocol import fhir, oauth
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
@@ -89,6 +91,11 @@ def tokens(sample: list[Journey]) -> tuple[str, ...]:
     return tuple(journey.token for journey in sample)
 
 
+@pytest.fixture
+def bits(codes: tuple[str, ...], tokens: tuple[str, ...]) -> Observation:
+    return Observation("bits", oauth.bit_statistics([*codes, *tokens]))
+
+
 @given("somebody else has collected data with ids of his own", target_fixture="foreign_id")
 def somebody_else_has_collected(travel: Travel, judge: Judge) -> str:
     own, other = travel(), travel(person="available_2")
@@ -161,6 +168,12 @@ def sends_roos_with_unknown_parameters(journey: Journey) -> Exchange:
 @when("the PGO redeems the same code again", target_fixture="token_response")
 def redeems(journey: Journey) -> Exchange:
     return journey.redeem()
+
+
+@when("the PGO redeems the code twenty times at once", target_fixture="race")
+def redeems_at_once(journey: Journey) -> tuple[Exchange, ...]:
+    with ThreadPoolExecutor(20) as pool:
+        return tuple(pool.map(lambda _: journey.redeem(), range(20)))
 
 
 @when("the PGO redeems the code after all", target_fixture="token_response")

@@ -3,7 +3,7 @@ Feature: Codes and tokens
 
   What a code is worth, to whom, and once; and what a token looks like.
 
-  @APP.11a @RFC4122.a
+  @APP.11a @APP.11b @RFC4122.a @RFC4122.c
   Rule: Codes and tokens are version 4 UUIDs
 
     @id:credential-form
@@ -14,6 +14,7 @@ Feature: Codes and tokens
       Then every code is a version 4 UUID
       And every token is a version 4 UUID
       And no code and no token is issued twice
+      And the codes and tokens look random
 
   @APP.7 @APP.10 @RFC6749.5.1a @RFC6749.5.1b @RFC6749.3.3a
   Rule: The token response has its right members and no others
@@ -49,6 +50,14 @@ Feature: Codes and tokens
       And the PGO has offered the code with another redirect URI
       When the PGO redeems the code after all
       Then the code is used up by the failed offer
+
+    @id:code-race
+    Scenario: Of twenty simultaneous offers of a code one yields a token
+      Van twintig gelijktijdige aanbiedingen van een code levert er een een token op.
+
+      Given the PGO holds a code for Roos
+      When the PGO redeems the code twenty times at once
+      Then only one of the simultaneous offers yields a token
 
   @RFC6749.4.1.2b
   Rule: A reused code takes its token with it

@@ -11,7 +11,7 @@ from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outc
 Exchanges = tuple[Exchange, ...]
 
 
-@check("UCI-V.step.15", then="the gateway delivers the data", accepts="resource")
+@check("UCI-V.step.15", "OVK.2.2", "P&I.5", then="the gateway delivers the data", accepts="resource")
 def data_is_delivered(resource_response: Exchange) -> Findings:
     """A right FHIR request with a valid token is answered with 200 and a FHIR resource."""
     kind = fhir.resource_type(read.response(resource_response).body)

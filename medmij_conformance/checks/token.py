@@ -1,7 +1,9 @@
 """The token endpoint: what a code is worth, to whom, and once. UCI-V.step.12 and 13, UCI-V.exc.6."""
 
+import math
+
 from medmij_conformance.checks import _reading as read
-from medmij_conformance.evidence import Exchange, header_values
+from medmij_conformance.evidence import Exchange, Observation, header_values
 from medmij_conformance.protocol import oauth
 from medmij_conformance.requirements import Release
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
@@ -24,6 +26,36 @@ def token_is_uuid4(tokens: tuple[str, ...], release: Release) -> Findings:
     yield from _in_form(tokens, "a token", release.token.format)
 
 
+@check("RFC4122.c", then="the codes and tokens look random")
+def credentials_look_random(bits: Observation) -> Findings:
+    """No bit of the codes and tokens, but for version and variant, leans to one side, and they do not come in order.
+
+    A random source trips this once in a thousand million runs: the bounds are exact binomial tails at 1e-9 over all bits.
+    """
+    facts = bits.facts
+    values, ones = int(facts["values"]), list(facts["ones"])
+    least = _least_expected(values, 1e-9 / len(ones))
+    if least == 0:
+        raise CannotJudgeError(f"{values} values are too few to tell")
+    for place, count in enumerate(ones):
+        if not least <= count <= values - least:
+            observed = f"bit {place} is set in {count} of {values}"
+            yield Finding(expected=f"every bit set in {least} to {values - least} of {values} values", observed=observed)
+            return
+    if facts["ordered"]:
+        yield Finding(expected="no order", observed="every value is larger than the one before, or smaller")
+
+
+@check("APP.12b", then="only one of the simultaneous offers yields a token")
+def simultaneous_offers_yield_one_token(race: Exchanges) -> Findings:
+    """When a code is offered many times at once, at most one offer yields a token."""
+    granted = [exchange.number for exchange in race if "access_token" in _members(exchange)]
+    if len(granted) > 1:
+        yield Finding(expected="one token", observed=f"{len(granted)} tokens (exchanges {granted})")
+    elif not granted:
+        raise CannotJudgeError("none of the offers yielded a token")
+
+
 @check("APP.11b", then="no code and no token is issued twice")
 def credentials_are_unique(codes: tuple[str, ...], tokens: tuple[str, ...]) -> Findings:
     """Within the codes and within the tokens no value occurs twice; a code that equals a token is the other reading."""
@@ -40,7 +72,7 @@ def credentials_are_unique(codes: tuple[str, ...], tokens: tuple[str, ...]) -> F
 # -------------------------------------------------------------------------------------------------- the token response
 
 
-@check("UCI-V.step.13", "RFC6749.5.1a", then="the gateway issues a token", accepts="token")
+@check("UCI-V.step.13", "RFC6749.5.1a", "APP.R6", then="the gateway issues a token", accepts="token")
 def token_is_issued(token_response: Exchange) -> Findings:
     """A right token request is answered with 200 and a JSON object that has an access token."""
     members = _members(token_response)
@@ -215,6 +247,16 @@ def _demands_certificate(exchange: Exchange) -> Findings:
         )
     elif trouble.kind not in {"tls", "reset"} or (exchange.tls is None and trouble.kind == "reset"):
         raise CannotJudgeError(f"{exchange.label}: {trouble.kind}: {trouble.detail}")
+
+
+def _least_expected(values: int, alarm: float) -> int:
+    """The smallest count of heads in ``values`` fair tosses that is not rarer than ``alarm``, both tails together."""
+    tail, count = 0.0, 0
+    while True:
+        tail += math.comb(values, count) / 2**values
+        if 2 * tail > alarm:
+            return count
+        count += 1
 
 
 def _in_form(values: tuple[str, ...], what: str, form: str) -> Findings:

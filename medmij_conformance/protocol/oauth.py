@@ -1,8 +1,9 @@
 """OAuth 2.0 messages: reading loosely, writing anything. Shapes only; what is right or wrong is for the checks."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 Parameters = Sequence[tuple[str, str]]
@@ -88,6 +89,18 @@ def leads_to(location: str, redirect_uri: str) -> bool:
 
 def _authority(netloc: str) -> str:
     return netloc.lower().removesuffix(":443")
+
+
+def bit_statistics(values: Sequence[str]) -> dict[str, Any]:
+    """Of the UUIDs among ``values``: how many, how often each of the 122 free bits is set, and whether they come in order."""
+    numbers = [int(value.replace("-", ""), 16) for value in values if is_uuid4(value.lower())]
+    free = [bit for bit in range(128) if bit not in _FIXED_BITS]
+    ones = [sum(number >> bit & 1 for number in numbers) for bit in free]
+    steps = {later > earlier for earlier, later in itertools.pairwise(numbers)}
+    return {"values": len(numbers), "ones": ones, "ordered": len(numbers) > 15 and len(steps) == 1}
+
+
+_FIXED_BITS = {*range(76, 80), 62, 63}  # version and variant, counted from the last bit
 
 
 def is_uuid4(value: str) -> bool:

@@ -405,8 +405,9 @@ class Dvza:
                 "zorgaanbieder": flow.offer.zorgaanbieder,
                 "gegevensdienst": flow.offer.gegevensdienst,
                 "pgo": self.clients[flow.client_id].organisation,
+                "text_version": "1",
                 "outcome": outcome,
-                "state": flow.state or "",
+                "flow": flow.id,
             }
         )
 

@@ -7,13 +7,16 @@ other reading of an ambiguous passage.
 # mypy: disable-error-code="method-assign, assignment"
 
 import base64
+import contextlib
 import html
 import json
 import secrets
+import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from medmij_conformance.evidence import Headers, Request, Response, header
@@ -583,6 +586,32 @@ def source_failure_is_empty(gateway: Dvza) -> None:
     gateway.source_unreachable = lambda _: Response(status=200, headers=FHIR_HEADERS, body=body)
 
 
+@DEVIATIONS("consent_is_logged", "refusal_is_logged")
+def nothing_logged(gateway: Dvza) -> None:
+    """Neither consent nor refusal is recorded (LOG.1, LOG.2)."""
+    gateway.note = lambda *_: None
+
+
+@DEVIATIONS("refusal_is_logged")
+def refusal_not_logged(gateway: Dvza) -> None:
+    """A refusal is not recorded (LOG.2)."""
+    conformant = gateway.note
+    gateway.note = lambda flow, outcome: conformant(flow, outcome) if outcome == "granted" else None
+
+
+@DEVIATIONS(warns=["log_holds_no_credentials"])
+def code_in_log(gateway: Dvza) -> None:
+    """The log names the code (LOG.7)."""
+    conformant = gateway.granted
+
+    def granted(flow: Flow, person: Person) -> Response:
+        answer = conformant(flow, person)
+        gateway.log[-1]["code"] = list(gateway.codes)[-1]
+        return answer
+
+    gateway.granted = granted
+
+
 # ---------------------------------------------------------------------------------------------------- codes and tokens
 
 
@@ -590,6 +619,25 @@ def source_failure_is_empty(gateway: Dvza) -> None:
 def code_is_uuid1(gateway: Dvza) -> None:
     """Codes are UUIDs of version 1, which tell the time and the machine (APP.11a)."""
     gateway.mint_code = lambda: str(uuid.uuid1())
+
+
+@DEVIATIONS("credentials_look_random")
+def code_is_a_counter(gateway: Dvza) -> None:
+    """Codes are version 4 UUIDs in form, with the time and a counter in them (RFC4122.c)."""
+    gateway.mint_code = lambda: str(uuid.UUID(int=(time.time_ns() << 40 | len(gateway.codes)) & (1 << 128) - 1, version=4))
+    gateway.mint_token = gateway.mint_code
+
+
+@DEVIATIONS("simultaneous_offers_yield_one_token")
+def code_checked_before_it_is_locked(gateway: Dvza) -> None:
+    """Between looking whether a code was used and marking it there is time for another offer (APP.12b)."""
+
+    def retire(grant: Grant) -> None:
+        time.sleep(0.02)
+        grant.used = True
+
+    gateway.lock = cast("threading.RLock", contextlib.nullcontext())
+    gateway.retire = retire
 
 
 @DEVIATIONS("token_is_uuid4")
@@ -681,7 +729,12 @@ def token_as_text(gateway: Dvza) -> None:
     )
 
 
-@DEVIATIONS("used_code_is_refused", "failed_offer_uses_the_code_up", warns=["token_of_a_reused_code_is_revoked"])
+@DEVIATIONS(
+    "used_code_is_refused",
+    "failed_offer_uses_the_code_up",
+    "simultaneous_offers_yield_one_token",
+    warns=["token_of_a_reused_code_is_revoked"],
+)
 def code_reusable(gateway: Dvza) -> None:
     """A code can be redeemed again after it was used (APP.12b)."""
     gateway.offered_again = lambda grant, _: gateway.issue(grant)

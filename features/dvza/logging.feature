@@ -1,0 +1,28 @@
+@role:dvza
+Feature: The log of consent
+
+  What the gateway keeps of a person's choice, handed over by the vendor's hook.
+
+  @LOG.1 @LOG.7 @JUR.15
+  Rule: Consent is recorded, without credentials
+
+    @id:consent-logged @needs:hook=log
+    Scenario: The consent of Roos is in the log
+      De toestemming van Roos staat in het logboek.
+
+      Given the PGO holds a token for Roos
+      When the vendor hands over the log
+      Then the consent is in the log
+      And the log holds no code and no token
+
+  @LOG.2
+  Rule: A refusal is recorded
+
+    @id:refusal-logged @needs:hook=log
+    Scenario: The refusal of Roos is in the log
+      De weigering van Roos staat in het logboek.
+
+      Given Roos sees the consent question
+      When Roos refuses
+      And the vendor hands over the log
+      Then the refusal is in the log

@@ -1,0 +1,52 @@
+"""What the gateway keeps of a person's choice, handed over by the vendor's hook ``log``. LOG.*.
+
+The hook answers with a JSON list of records; each has ``time`` (RFC 3339), ``person`` (a reference of the gateway's own),
+``zorgaanbieder``, ``gegevensdienst``, ``pgo`` (the supplier's name as shown), ``text_version``, ``outcome`` (``granted`` or
+``refused``) and ``flow`` (whatever ties it to the collection).
+"""
+
+from typing import Any
+
+from medmij_conformance.evidence import Exchange
+from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, check
+
+_FIELDS = ("time", "person", "zorgaanbieder", "gegevensdienst", "pgo", "text_version", "outcome", "flow")
+
+
+@check("LOG.1", "LOG.6", "JUR.15", "VWO.7.2", "UC-V.step.6", then="the consent is in the log")
+def consent_is_logged(log: Exchange, zorgaanbieder: str, gegevensdienst: str, pgo_name: str, since: str) -> Findings:
+    """The consent of this collection is recorded: when, who, to whom, what, of which provider, and by which text."""
+    yield from _recorded(log, zorgaanbieder, gegevensdienst, pgo_name, since, "granted")
+
+
+@check("LOG.2", then="the refusal is in the log")
+def refusal_is_logged(log: Exchange, zorgaanbieder: str, gegevensdienst: str, pgo_name: str, since: str) -> Findings:
+    """The refusal in this collection is recorded."""
+    yield from _recorded(log, zorgaanbieder, gegevensdienst, pgo_name, since, "refused")
+
+
+@check("LOG.7", then="the log holds no code and no token")
+def log_holds_no_credentials(log: Exchange, credentials: tuple[str, ...]) -> Findings:
+    """Neither the code nor the token of this collection stands in the log in clear."""
+    text = log.response.text if log.response else ""
+    if any(credential in text for credential in credentials):
+        yield Finding(expected="no code or token in clear", observed="one of them stands in the log")
+
+
+def _recorded(log: Exchange, zorgaanbieder: str, gegevensdienst: str, pgo_name: str, since: str, outcome: str) -> Findings:
+    records = [record for record in _records(log) if str(record.get("time", "")) >= since]
+    wanted = {"zorgaanbieder": zorgaanbieder, "gegevensdienst": gegevensdienst, "pgo": pgo_name, "outcome": outcome}
+    own = [record for record in records if all(record.get(name) == value for name, value in wanted.items())]
+    if not own:
+        yield Finding(expected=f"a record of {wanted}", observed=f"{len(records)} records since {since}, none of them this")
+        return
+    missing = [name for name in _FIELDS if not own[-1].get(name)]
+    if missing:
+        yield Finding(expected=f"a record with {', '.join(_FIELDS)}", observed=f"a record without {', '.join(missing)}")
+
+
+def _records(log: Exchange) -> list[dict[str, Any]]:
+    data = log.response.json if log.response else None
+    if not isinstance(data, list):
+        raise CannotJudgeError("the hook log did not answer with a JSON list of records")
+    return [record for record in data if isinstance(record, dict)]
