@@ -31,7 +31,7 @@ class Conformance:
         self.target = load(Path(config.getoption("--target")))
         _refuse_what_cannot_be_tested(self.target)
         self.release = load_release(self.target.about.release)
-        self.catalogue = catalogue(self.target.about.release)
+        self.catalogue = catalogue(self.release.catalogue)
         _refuse_idle_excuses(self.target, self.catalogue)
         self._began = time.monotonic()
         self.plan: str = config.getoption("--plan")

@@ -15,6 +15,7 @@ from medmij_conformance import data_path
 from medmij_conformance.reference.dvza_deviations import DEVIATIONS
 from medmij_conformance.report import Run
 from medmij_conformance.requirements import catalogue
+from medmij_conformance.requirements import release as load_release
 from medmij_conformance.verdict import Outcome
 
 COVERAGE = "coverage"
@@ -49,7 +50,7 @@ def write_record(run: Run) -> Path:
 
 def covered(role: str | None = None, release: str = "1.0") -> dict[str, Any]:
     """The coverage of a release, in the order of the catalogue: the contract of ``coverage --json``."""
-    known = catalogue(release)
+    known = catalogue(load_release(release).catalogue)
     by_requirement = _checks_by_requirement(release)
     rows = []
     for requirement in known.requirements.values():

@@ -117,6 +117,7 @@ class Release:
     """One release of the framework as data. Nothing in a check, a counterparty or a step knows its literals."""
 
     id: str
+    catalogue: str
     title: str
     response_type: str
     grant_type: str

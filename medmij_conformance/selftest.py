@@ -1,6 +1,7 @@
 """How we know that every check can fail: the kill matrix and the null counterparts.
 
-Every deviation of a reference is switched on in turn and all scenarios of the role are run against it. The checks that object must
+Every deviation of a reference is switched on in turn (legal oddities several at a time) and all scenarios are run against
+it. The checks that object must
 be exactly those that the deviation declares; every check must be in at least one such set; no two checks may always be killed
 together; and against counterparts that do nothing, no check may pass.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from medmij_conformance.reference.deviation import Deviation
-from medmij_conformance.reference.dvza_deviations import DEVIATIONS, NULL_ANSWERS
+from medmij_conformance.reference.dvza_deviations import DEVIATIONS, NULL_ANSWERS, ODDITIES_TOGETHER, SHEDDING
 from medmij_conformance.report import build_run
 from medmij_conformance.verdict import REGISTRY, Outcome
 
@@ -83,6 +84,11 @@ def judge_rounds(rounds: Sequence[Round], deviations: Mapping[str, Deviation]) -
     for name, deviation in deviations.items():
         if name in by_name:
             result.problems += compare(deviation, by_name[name])
+    for each in rounds:
+        if " + " in each.variant and (objected := sorted(each.with_outcome(Outcome.FAIL, Outcome.WARNING, Outcome.ERROR))):
+            result.problems.append(f"{', '.join(objected)} objected to something legal among {each.variant}")
+        if each.variant in SHEDDING and (failed := sorted(each.with_outcome(Outcome.FAIL))):
+            result.problems.append(f"{each.variant}: {', '.join(failed)} failed on an answer that says nothing")
     _find_killers(result, checks, deviations)
     _find_null_passes(result, deviations)
     return result
@@ -123,7 +129,7 @@ def _find_killers(result: Result, checks: Sequence[str], deviations: Mapping[str
 
 def _find_null_passes(result: Result, deviations: Mapping[str, Deviation]) -> None:
     for each in result.rounds:
-        if each.variant != CONFORMANT and each.variant not in deviations:
+        if each.variant != CONFORMANT and each.variant not in deviations and " + " not in each.variant:
             passed = sorted(each.with_outcome(Outcome.PASS, Outcome.ATTESTED, Outcome.WARNING))
             result.null_passes[each.variant] = passed
             if passed:
@@ -133,7 +139,10 @@ def _find_null_passes(result: Result, deviations: Mapping[str, Deviation]) -> No
 def run_selftest(parts: int = 2, only: Sequence[str] = (), progress: Callable[[str], None] = lambda _: None) -> Result:
     """Run the whole selftest in ``parts`` processes at a time. ``only`` names deviations (the conformant run is always there)."""
     names = [name for name in DEVIATIONS.by_name if not only or name in only]
-    variants = [CONFORMANT, *names, *([] if only else [*NULL_ANSWERS, CLOSED_PORT])]
+    together = {name for group in ODDITIES_TOGETHER for name in group}
+    groups = [" + ".join(name for name in group if name in names) for group in ODDITIES_TOGETHER]
+    single = [name for name in names if name not in together]
+    variants = [CONFORMANT, *single, *filter(None, groups), *([] if only else [*SHEDDING, *NULL_ANSWERS, CLOSED_PORT])]
     shares = [variants[number::parts] for number in range(parts)]
     with tempfile.TemporaryDirectory(prefix="selftest-") as folder:
         running = []

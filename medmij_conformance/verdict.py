@@ -137,7 +137,8 @@ class Judgement:
     exchanges: tuple[int, ...] = ()
 
 
-_LOAD_SHEDDING = {429, 503}
+_LOAD_SHEDDING = {429, 502, 503, 504}
+_FIREWALL = {403, 406}
 
 
 def judge(check: Check, arguments: Mapping[str, Any]) -> Judgement:
@@ -169,7 +170,15 @@ def _unusable(check: Check, arguments: Mapping[str, Any], exchanges: Sequence[Ex
             return f"{exchange.label}: {exchange.trouble.kind}: {exchange.trouble.detail}"
         if exchange.status in _LOAD_SHEDDING:
             return f"rate-limited: {exchange.label} was answered with {exchange.status}"
+        if _is_from_a_firewall(exchange):
+            return f"a firewall? {exchange.label} was answered with {exchange.status} and a web page"
     return ""
+
+
+def _is_from_a_firewall(exchange: Exchange) -> bool:
+    """A web page where gateways speak JSON and FHIR, with a status by which application firewalls refuse."""
+    machine = exchange.endpoint in {"token", "resource"} and exchange.status in _FIREWALL
+    return machine and exchange.response is not None and exchange.response.media_type == "text/html"
 
 
 def _exchanges(values: Iterable[Any]) -> Iterator[Exchange]:

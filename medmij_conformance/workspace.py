@@ -11,6 +11,7 @@ from medmij_conformance import pki
 from medmij_conformance.protocol import lists
 from medmij_conformance.reference.dvza_deviations import ELSEWHERE
 from medmij_conformance.reference.process import RunningReference, launch
+from medmij_conformance.requirements import release as load_release
 from medmij_conformance.target import Target, load
 
 HARNESS = "pgo.harness.test"
@@ -99,14 +100,18 @@ def write_lists(documents: Mapping[str, bytes], folder: Path) -> list[Path]:
     return written
 
 
-def reference_dvza(folder: Path) -> tuple[Target, RunningReference]:
-    """Start ``reference:dvza`` and write a target file that points at it, as a vendor would. The caller stops it."""
+def reference_dvza(folder: Path, release: str = "1.0") -> tuple[Target, RunningReference]:
+    """Start ``reference:dvza`` and write a target file that points at it, as a vendor would. The caller stops it.
+
+    ``release`` is ``1.0``, or ``test-2``, the toy release of the tests.
+    """
     test_pki = TestPki.create(folder / "pki")
     test_pki.issue(REFERENCE, "reference", ELSEWHERE)
     clients = {HARNESS: NAMES[HARNESS], OTHER: NAMES[OTHER]}
     empty = lists.Zal(datetime.now(UTC).replace(microsecond=0), 1, ())
     write_lists(list_documents(nodes=[HARNESS, OTHER, REFERENCE], clients=clients, zal=empty), folder / "lists")
     settings = {
+        "release": release,
         "hostname": REFERENCE,
         "back_port": BACK_PORT,
         "certificate": "pki/reference.pem",
@@ -121,7 +126,7 @@ def reference_dvza(folder: Path) -> tuple[Target, RunningReference]:
     settings_file.write_text(json.dumps(settings, indent=1), encoding="utf-8")
     running = launch(settings_file)
     file = folder / "target.toml"
-    file.write_text(_reference_target(running.ports), encoding="utf-8")
+    file.write_text(_reference_target(running.ports, release), encoding="utf-8")
     return load(file), running
 
 
@@ -239,7 +244,7 @@ press = "form#consent"
 }
 
 
-def _reference_target(ports: Mapping[str, Any]) -> str:
+def _reference_target(ports: Mapping[str, Any], release: str) -> str:
     offers = "".join(
         f"""
 [[offer]]
@@ -252,6 +257,7 @@ resource_endpoint = "https://{REFERENCE}:{BACK_PORT}/{_path(offer)}/fhir"
 """
         for offer in REFERENCE_OFFERS
     )
+    scope = load_release(release).scope_template
     persons = "\n".join(f'{name} = {{ bsn = "{bsn}" }}' for name, (bsn, _) in REFERENCE_PERSONS.items())
     hooks = "\n".join(
         f'{name} = {{ http = "{ports["control"]}/{name}" }}'
@@ -262,6 +268,8 @@ resource_endpoint = "https://{REFERENCE}:{BACK_PORT}/{_path(offer)}/fhir"
 name = "reference:dvza"
 product = "medmij-conformance reference"
 role = "dvza"
+release = "{release}"
+scope_template = "{scope}"
 {offers}
 [connect]
 "{REFERENCE}:443" = "127.0.0.1:{ports["front"]}"

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -1058,6 +1058,8 @@ def certificate_asked_in_vain(gateway: Dvza) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- oddities
+#
+# Legal, and unlike what the reference does otherwise: no check may object. The selftest switches compatible ones on together.
 
 
 @DEVIATIONS()
@@ -1080,11 +1082,289 @@ def extra_members(gateway: Dvza) -> None:
 
 
 @DEVIATIONS()
+def scope_not_repeated(gateway: Dvza) -> None:
+    """The token response leaves out the scope, which is the one that was asked for."""
+    conformant = gateway.token_members
+    gateway.token_members = lambda token, grant: {n: v for n, v in conformant(token, grant).items() if n != "scope"}
+
+
+@DEVIATIONS()
 def cookies_of_a_load_balancer(gateway: Dvza) -> None:
     """Every page sets a protected cookie of a load balancer too."""
     conformant = gateway.page_headers
     cookie = ("Set-Cookie", "lb=node-3; Path=/; Secure; HttpOnly")
     gateway.page_headers = lambda: (*conformant(), cookie)
+
+
+@DEVIATIONS()
+def header_names_in_upper_case(gateway: Dvza) -> None:
+    """Header names are written in upper case."""
+    _change_answers(gateway, lambda answer: replace(answer, headers=tuple((n.upper(), v) for n, v in answer.headers)))
+
+
+@DEVIATIONS()
+def many_cache_directives(gateway: Dvza) -> None:
+    """The token response says no-store among other directives."""
+    headers = (("Content-Type", "application/json;charset=UTF-8"), ("Cache-Control", "private, no-cache, no-store, max-age=0"))
+    gateway.token_headers = lambda: (*headers, ("Pragma", "no-cache"), ("Expires", "0"))
+
+
+@DEVIATIONS()
+def errors_with_explanations(gateway: Dvza) -> None:
+    """Errors of the token endpoint carry a description and an address."""
+    conformant = gateway.token_error
+
+    def token_error(error: str, status: int = 400) -> Response:
+        body = {"error": error, "error_description": "see there", "error_uri": "https://za.reference.test/errors"}
+        return replace(conformant(error, status), body=json.dumps(body, indent=2).encode())
+
+    gateway.token_error = token_error
+
+
+@DEVIATIONS()
+def challenge_with_realm(gateway: Dvza) -> None:
+    """The challenge names a realm and a description."""
+    challenge = 'Bearer realm="za", error="invalid_token", error_description="not known"'
+    gateway.invalid_token = lambda: gateway.outcome(401, "suppressed", challenge)
+
+
+@DEVIATIONS()
+def fatal_outcome(gateway: Dvza) -> None:
+    """Issues are fatal instead of errors."""
+    gateway.severity = lambda: "fatal"
+
+
+@DEVIATIONS()
+def outcome_in_xml(gateway: Dvza) -> None:
+    """An OperationOutcome comes in XML."""
+
+    def outcome(status: int, code: str, challenge: str = "") -> Response:
+        body = (
+            '<?xml version="1.0"?><OperationOutcome xmlns="http://hl7.org/fhir"><text><status value="generated"/></text>'
+            f'<issue><severity value="error"/><code value="{code}"/></issue></OperationOutcome>'
+        )
+        extra: Headers = (("WWW-Authenticate", challenge),) if challenge else ()
+        headers = (("Content-Type", "application/fhir+xml; charset=utf-8"), *extra)
+        return Response(status=status, headers=headers, body=body.encode())
+
+    gateway.outcome = outcome
+
+
+@DEVIATIONS()
+def several_issues(gateway: Dvza) -> None:
+    """An OperationOutcome has informational issues besides the one that counts."""
+    conformant = gateway.outcome
+
+    def outcome(status: int, code: str, challenge: str = "") -> Response:
+        answer = conformant(status, code, challenge)
+        data = json.loads(answer.body)
+        data["issue"].insert(0, {"severity": "information", "code": "informational", "diagnostics": "<b>&"})
+        return replace(answer, body=json.dumps(data).encode())
+
+    gateway.outcome = outcome
+
+
+@DEVIATIONS()
+def forbidden_for_another_service(gateway: Dvza) -> None:
+    """A token of another service or provider is refused with 403 and insufficient_scope."""
+    conformant = gateway.resource
+
+    def resource(request: Request, client: Client | None, offer: Offer, path: str) -> Response:
+        grant = gateway.tokens.get(gateway.token_in(request) or "")
+        if grant and not gateway.is_for(grant, offer):
+            return gateway.outcome(403, "suppressed", 'Bearer error="insufficient_scope"')
+        return conformant(request, client, offer, path)
+
+    gateway.resource = resource
+
+
+@DEVIATIONS()
+def old_fhir_media_type(gateway: Dvza) -> None:
+    """FHIR is called application/json+fhir, as it was before STU3."""
+    conformant = gateway.deliver
+
+    def deliver(request: Request, grant: Grant, path: str) -> Response:
+        answer = conformant(request, grant, path)
+        return replace(answer, headers=(("Content-Type", "application/json+fhir"),))
+
+    gateway.deliver = deliver
+
+
+@DEVIATIONS()
+def extra_redirect_parameters(gateway: Dvza) -> None:
+    """The redirect carries parameters of its own, before code and state."""
+    conformant = gateway.send_back
+    gateway.send_back = lambda flow, answer: conformant(flow, {"iss": "https://za.reference.test", "x": "1&2", **answer})
+
+
+@DEVIATIONS()
+def explicit_port(gateway: Dvza) -> None:
+    """The redirect names port 443, which is the default anyway."""
+    _change_answers(
+        gateway,
+        lambda answer: replace(
+            answer,
+            headers=tuple(
+                (n, v.replace("://pgo.harness.test/", "://pgo.harness.test:443/") if n.lower() == "location" else v)
+                for n, v in answer.headers
+            ),
+        ),
+    )
+
+
+@DEVIATIONS()
+def spaces_as_plus(gateway: Dvza) -> None:
+    """Spaces in the redirect are written as +."""
+    conformant = gateway.send_back
+
+    def send_back(flow: Flow, answer: Mapping[str, str]) -> Response:
+        response = conformant(flow, answer)
+        headers = tuple((n, v.replace("%20", "+") if n == "Location" else v) for n, v in response.headers)
+        return replace(response, headers=headers)
+
+    gateway.send_back = send_back
+
+
+@DEVIATIONS()
+def described_exception_2(gateway: Dvza) -> None:
+    """A cancelled login is reported with a description of its own."""
+    answer = {"error": "unauthorized_client", "error_description": "The login was cancelled."}
+    gateway.identity_not_established = lambda flow: gateway.send_back(flow, answer)
+
+
+@DEVIATIONS()
+def frame_options_alone(gateway: Dvza) -> None:
+    """Framing is forbidden by X-Frame-Options alone."""
+    kept = tuple(pair for pair in gateway.page_headers() if pair[0] != "Content-Security-Policy")
+    gateway.page_headers = lambda: kept
+
+
+@DEVIATIONS()
+def frame_ancestors_alone(gateway: Dvza) -> None:
+    """Framing is forbidden by the content security policy alone."""
+    kept = tuple(pair for pair in gateway.page_headers() if pair[0] != "X-Frame-Options")
+    gateway.page_headers = lambda: kept
+
+
+@DEVIATIONS()
+def login_in_two_pages(gateway: Dvza) -> None:
+    """The login has two pages of the same kind."""
+    conformant = gateway.login
+    halfway: set[str] = set()
+
+    def login(request: Request) -> Response:
+        form = dict(parse_qsl(request.text))
+        flow = gateway.flow_of(request, form)
+        if flow and form.get("action") == "login" and flow.id not in halfway:
+            halfway.add(flow.id)
+            return gateway.login_page(flow)
+        return conformant(request)
+
+    gateway.login = login
+
+
+@DEVIATIONS()
+def consent_behind_a_form_that_sends_itself(gateway: Dvza) -> None:
+    """Between login and consent stands a page with hidden fields that a script sends on."""
+    consent_page, consent = gateway.consent_page, gateway.consent
+
+    def interstitial(flow: Flow) -> Response:
+        form = (
+            f'<form method="post" action="/consent"><input type="hidden" name="flow" value="{flow.id}">'
+            '<input type="hidden" name="show" value="1"></form><script>document.forms[0].submit()</script>'
+        )
+        return gateway.page("One moment", form)
+
+    def show_or_decide(request: Request) -> Response:
+        form = dict(parse_qsl(request.text))
+        flow = gateway.flow_of(request, form)
+        return consent_page(flow) if flow and form.get("show") and flow.stage == "consent" else consent(request)
+
+    gateway.consent_page = interstitial
+    gateway.consent = show_or_decide
+
+
+@DEVIATIONS()
+def consent_behind_a_refresh(gateway: Dvza) -> None:
+    """Between login and consent stands a page that refreshes itself."""
+    consent_page, front = gateway.consent_page, gateway.front
+    waiting: dict[str, Flow] = {}
+
+    def interstitial(flow: Flow) -> Response:
+        waiting[flow.id] = flow
+        body = f'<meta http-equiv="refresh" content="0; url=/continue?{flow.id}">'
+        return gateway.page("One moment", body)
+
+    def follow(request: Request, peer: Peer) -> Response:
+        parts = urlsplit(request.url)
+        flow = waiting.get(parts.query) if parts.path == "/continue" else None
+        cookies = header(request.headers, "cookie") or ""
+        return consent_page(flow) if flow and flow.cookie in cookies else front(request, peer)
+
+    gateway.consent_page = interstitial
+    gateway.front = follow
+
+
+def _change_answers(gateway: Dvza, change: Any) -> None:
+    front, back = gateway.front, gateway.back
+    gateway.front = lambda request, peer: change(front(request, peer))
+    gateway.back = lambda request, peer: change(back(request, peer))
+
+
+ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
+    (
+        "token-type-in-lower-case",
+        "redirect-by-302",
+        "extra-members",
+        "cookies-of-a-load-balancer",
+        "many-cache-directives",
+        "errors-with-explanations",
+        "challenge-with-realm",
+        "fatal-outcome",
+        "extra-redirect-parameters",
+        "spaces-as-plus",
+        "frame-options-alone",
+        "login-in-two-pages",
+        "several-issues",
+        "explicit-port",
+    ),
+    (
+        "scope-not-repeated",
+        "header-names-in-upper-case",
+        "outcome-in-xml",
+        "forbidden-for-another-service",
+        "old-fhir-media-type",
+        "described-exception-2",
+        "frame-ancestors-alone",
+        "consent-behind-a-form-that-sends-itself",
+    ),
+    ("consent-behind-a-refresh",),
+)
+"""Oddities that the selftest switches on together, so that all of them cost three runs."""
+
+
+# ------------------------------------------------------------------------------------------------------ other releases
+
+
+def of_release_test_2(gateway: Dvza) -> None:
+    """A gateway that conforms to the toy release ``test-2``: another scope, lifetimes of 9 seconds, another description."""
+    gateway.code_lifetime_s = gateway.token_lifetime_s = gateway.expires_in = 9
+    check_scope = gateway.check_scope
+
+    def check(scope: str | None, offer: Offer) -> None:
+        code = scope.removeprefix("test~") if scope and scope.startswith("test~") else None
+        check_scope(code, offer)
+
+    gateway.check_scope = check
+    gateway.service_name = lambda flow: SERVICE_NAMES[flow.offer.gegevensdienst]
+    answer = {"error": "access_denied", "error_description": "Refused by the person."}
+    note = gateway.note
+
+    def refused(flow: Flow) -> Response:
+        note(flow, "refused")
+        return gateway.send_back(flow, answer)
+
+    gateway.refused = refused
 
 
 # ------------------------------------------------------------------------------------------------------- null gateways
@@ -1102,10 +1382,25 @@ NULL_ANSWERS: Mapping[str, Response] = {
 }
 """Counterparts that do nothing: no check may pass on them. Status 0 stands for hanging up without an answer."""
 
+_HTML: Headers = (("Content-Type", "text/html"),)
+SHEDDING: Mapping[str, Response] = {
+    "429 for everything": Response(status=429),
+    "429 that asks to come back at once": Response(status=429, headers=(("Retry-After", "0"),)),
+    "503 for everything": Response(status=503),
+    "503 with a page": Response(status=503, headers=_HTML, body=b"<title>Busy</title><h1>Please come back later</h1>"),
+    "503 that asks to come back in an hour": Response(status=503, headers=(("Retry-After", "3600"),)),
+    "502 of a proxy": Response(status=502, headers=_HTML, body=b"<title>502 Bad Gateway</title>"),
+    "504 of a proxy": Response(status=504, headers=_HTML, body=b"<title>504 Gateway Time-out</title>"),
+    "a firewall's 403": Response(status=403, headers=_HTML, body=b"<title>Access denied</title><p>Support id 4711</p>"),
+    "a firewall's 406": Response(status=406, headers=_HTML, body=b"<title>Not acceptable</title><p>mod_security</p>"),
+    "a connection cut at once, again": Response(status=0),
+}
+"""Answers that say nothing about the gateway: no check may pass on them, and none may fail."""
+
 
 def nullify(gateway: Dvza, name: str) -> None:
     """Make a gateway give the same answer to everything. Raises ``KeyError`` for an unknown name."""
-    answer = NULL_ANSWERS[name]
+    answer = {**NULL_ANSWERS, **SHEDDING}[name]
     gateway.front = lambda *_: answer
     gateway.back = lambda *_: answer
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from medmij_conformance.protocol import lists
 from medmij_conformance.reference.dvza import Client, Dvza, Offer, Person
-from medmij_conformance.reference.dvza_deviations import DEVIATIONS, nullify
+from medmij_conformance.reference.dvza_deviations import DEVIATIONS, nullify, of_release_test_2
 from medmij_conformance.wire.control import Control
 from medmij_conformance.wire.server import Server
 
@@ -93,6 +93,12 @@ class DvzaProcess:
         self.gateway = gateway
 
     def _conformant(self) -> Dvza:
+        gateway = self._of_1_0()
+        if self._settings.get("release") == "test-2":
+            of_release_test_2(gateway)
+        return gateway
+
+    def _of_1_0(self) -> Dvza:
         offers = tuple(Offer(**row) for row in self._settings["offers"])
         persons = {
             bsn: Person(**{**row, "available": tuple(row.get("available", ()))}) for bsn, row in self._settings["persons"].items()
@@ -148,6 +154,8 @@ class RunningReference:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 def launch(settings_file: Path) -> RunningReference:

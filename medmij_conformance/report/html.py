@@ -20,7 +20,7 @@ from markupsafe import Markup
 from medmij_conformance.evidence import Exchange, Headers
 from medmij_conformance.report.run import WORST_AND_NA, RequirementResult, Run, Scenario, Verdict
 from medmij_conformance.report.text import LABELS, excerpt, reasons, repeat_command, visible
-from medmij_conformance.requirements import catalogue
+from medmij_conformance.requirements import catalogue, release
 from medmij_conformance.verdict import Outcome
 
 NAME = "report.html"
@@ -95,7 +95,7 @@ def render(run: Run) -> bytes:
         numbers={scenario.id: number for number, scenario in enumerate(run.scenarios, start=1)},
         names={scenario.id: scenario.name for scenario in run.scenarios},
         conversations=_conversations(run),
-        readings=catalogue(run.release).readings,
+        readings=catalogue(release(run.release).catalogue).readings,
     )
     return page.encode()
 

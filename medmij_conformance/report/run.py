@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medmij_conformance.evidence import Exchange, from_json, read_journal
-from medmij_conformance.requirements import Catalogue, Requirement, catalogue
+from medmij_conformance.requirements import Catalogue, Requirement, catalogue, release
 from medmij_conformance.verdict import REGISTRY, Finding, Outcome, outcome_for, run_verdict, worst
 
 JOURNAL = "evidence.jsonl"
@@ -190,7 +190,7 @@ def build_run(records: Iterable[Mapping[str, Any]]) -> Run:
     if unknown:
         raise ValueError(f"checks {sorted(unknown)} are not known to this version of the harness")
     exchanges = {record["number"]: from_json(record) for record in by_type["exchange"]}
-    known = catalogue(opening["release"])
+    known = catalogue(release(opening["release"]).catalogue)
     twins = _Twins([*by_type["judgement"], *by_type["precondition"]], exchanges)
     scenarios = tuple(_scenario(row, by_type, exchanges, twins, known) for row in plan["scenarios"])
     ended = by_type["run-end"]

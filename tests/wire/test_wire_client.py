@@ -19,7 +19,7 @@ from medmij_conformance.evidence import Evidence, Request
 from medmij_conformance.pki import self_signed
 from medmij_conformance.wire.client import Client, Limits
 
-LIMIT = 0.8
+LIMIT = 0.6
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 REFUSED = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 
@@ -161,7 +161,7 @@ def test_reset_after_accept(listen: Listen, client: MakeClient) -> None:
 
 
 def test_reset_after_the_request(listen: Listen, client: MakeClient) -> None:
-    """A connection that is cut instead of an answer is no answer (Python tells a reset inside TLS from an end only in some versions)."""
+    """A connection that is cut instead of an answer is no answer (not every Python tells a reset inside TLS from an end)."""
 
     def talk(stream: Any, _: Listener) -> None:
         read_request(stream)

@@ -1,0 +1,165 @@
+"""Whatever a gateway sends, a run ends in time, passes nothing, and says why."""
+
+import contextlib
+import json
+import random
+import shutil
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from medmij_conformance import workspace
+
+HOST = "za.example.nl"
+GIGABYTE = 10**9
+LIMITS = "\n[limits]\nexchange_s = 1\nscenario_s = 2\n"
+Behaviour = Callable[[ssl.SSLSocket], None]
+
+
+def reset(connection: ssl.SSLSocket) -> None:
+    """Reads the request and cuts the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def drip(connection: ssl.SSLSocket) -> None:
+    """Answers one octet a second."""
+    for octet in b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<form id=login>":
+        connection.sendall(bytes([octet]))
+        time.sleep(1)
+
+
+def flood(connection: ssl.SSLSocket) -> None:
+    """Answers a gigabyte of markup."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % GIGABYTE)
+    part = b"<div><p>&amp;" * 10_000
+    for _ in range(GIGABYTE // len(part)):
+        connection.sendall(part)
+
+
+def redirect(connection: ssl.SSLSocket) -> None:
+    """Sends everybody on to another address of its own."""
+    place = f"https://{HOST}/{random.getrandbits(64)}".encode()
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % place)
+
+
+def garbage(connection: ssl.SSLSocket) -> None:
+    """Answers something that is no HTTP."""
+    connection.sendall(random.randbytes(4096))
+
+
+def close_at_once(_: ssl.SSLSocket) -> None:
+    """Closes the connection before a word is said."""
+
+
+BEHAVIOURS: Mapping[str, tuple[Behaviour, str]] = {
+    "reset": (reset, "reset: "),
+    "drip": (drip, "endpoint not answering: 3 time-outs in a row"),
+    "flood": (flood, "too-large: the body is larger than"),
+    "redirect": (redirect, "redirects"),
+    "garbage": (garbage, "protocol: not a complete HTTP response"),
+    "close_at_once": (close_at_once, "reset: "),
+}
+
+
+class Listener:
+    """Listens on a port of its own and treats every connection alike, in a thread of its own."""
+
+    def __init__(self, folder: Path, behaviour: Behaviour, *, mutual: bool) -> None:
+        self._behaviour = behaviour
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / "za.pem", folder / "za.key")
+        self._context.load_verify_locations(folder / "ca.pem")
+        self._context.verify_mode = ssl.CERT_REQUIRED if mutual else ssl.CERT_NONE
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._socket.getsockname()[1]
+        self._threads = [threading.Thread(target=self._listen)]
+        self._threads[0].start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                plain, _ = self._socket.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(plain,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, plain: socket.socket) -> None:
+        with plain, contextlib.suppress(OSError):
+            if self._behaviour is close_at_once:
+                return
+            plain.settimeout(5)
+            with self._context.wrap_socket(plain, server_side=True) as connection:
+                if connection.recv(65_536):
+                    self._behaviour(connection)
+
+    def stop(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for thread in self._threads:
+            thread.join()
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, behaviour: Behaviour) -> Iterator[Path]:
+    """A gateway that behaves like this on both of its ports; gives the target file to test it with."""
+    front, back = (Listener(folder / "pki", behaviour, mutual=mutual) for mutual in (False, True))
+    target = folder / "target.toml"
+    text = target.read_text(encoding="utf-8")
+    for old, listener in (("127.0.0.1:8443", front), ("127.0.0.1:8444", back)):
+        assert old in text
+        text = text.replace(old, f"127.0.0.1:{listener.port}")
+    target.write_text(text + LIMITS, encoding="utf-8")
+    try:
+        yield target
+    finally:
+        front.stop()
+        back.stop()
+
+
+class Outlived(NamedTuple):
+    exit_code: int
+    duration_s: float
+    directory: Path
+
+    @property
+    def results(self) -> Any:
+        return json.loads((self.directory / "results.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def tested(medmij: Any, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Outlived]:
+    """A full run against each of these gateways, a few at a time, because most of a run is waiting."""
+    made = tmp_path_factory.mktemp("hostile") / "made"
+    workspace.initialise(made, "dvza")
+    workspace.TestPki.create(made / "pki").issue(HOST, "za")  # in the place of a PKI whose issuer is not known
+
+    def test(name: str) -> Outlived:
+        folder = Path(shutil.copytree(made, made.parent / name))
+        with gateway(folder, BEHAVIOURS[name][0]) as target:
+            began = time.monotonic()
+            process = medmij("run", target, "--report-dir", folder / "report", timeout=300)
+            return Outlived(process.returncode, time.monotonic() - began, folder / "report")
+
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(BEHAVIOURS, pool.map(test, BEHAVIOURS), strict=True))
+
+
+def test_show(tested):
+    from collections import Counter
+    for name, t in tested.items():
+        print("==", name, t.exit_code, round(t.duration_s,1), {p.name: p.stat().st_size for p in t.directory.iterdir()})
+        vs=[(s["id"],v["check"],v["outcome"],v["observed"][:150]) for s in t.results["scenarios"] for v in s["verdicts"]]
+        print(Counter(v[2] for v in vs))
+        for k,c in Counter((v[2],v[3]) for v in vs).most_common(12): print("   ",c,k)
+        for v in vs:
+            if v[2] not in ("not_tested",): print("   !!",v)
