@@ -83,7 +83,8 @@ class Check:
     ``requirements`` are the ids it speaks for; ``then`` is its sentence in the features (``{braces}`` are arguments);
     ``twin`` names the endpoint on which the same request without the defect must have been accepted for a pass to count, and
     ``accepts`` the endpoint on which a pass of this check is such an acceptance. ``raw`` checks also judge exchanges that
-    ended in trouble or in 429 and 503, which otherwise prove nothing.
+    ended in trouble or in load shedding, which otherwise prove nothing. ``contrast`` checks compare with the twin, so that a
+    failure of theirs counts only beside it too.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Check:
     twin: str = ""
     accepts: str = ""
     raw: bool = False
+    contrast: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ REGISTRY: dict[str, Check] = {}
 
 
 def check(
-    *requirements: str, then: str, twin: str = "", accepts: str = "", raw: bool = False
+    *requirements: str, then: str, twin: str = "", accepts: str = "", raw: bool = False, contrast: bool = False
 ) -> Callable[[Callable[..., Findings]], Check]:
     """Register a function as the check of these requirements; its name is the id. Raises ``ValueError`` on a second use."""
 
@@ -118,7 +120,14 @@ def check(
         if name in REGISTRY or any(other.then == then for other in REGISTRY.values()):
             raise ValueError(f"check {name}: its name or its sentence stands twice; expected both to be unique")
         REGISTRY[name] = Check(
-            id=name, requirements=requirements, function=function, then=then, twin=twin, accepts=accepts, raw=raw
+            id=name,
+            requirements=requirements,
+            function=function,
+            then=then,
+            twin=twin,
+            accepts=accepts,
+            raw=raw,
+            contrast=contrast,
         )
         return REGISTRY[name]
 

@@ -18,8 +18,10 @@ def _did(journey: Journey, intent: str) -> Exchange:
     before = len(journey.visits)
     exchange = journey.act(intent)
     visit = journey.visits[-1]
-    if visit.stopped == "recipe":
-        raise NotSeenError(f"the recipe does not fit the page: {visit.detail}")
+    if visit.stopped in {"recipe", "trouble"}:
+        raise NotSeenError(f"the person could not {intent}: {visit.detail}")
+    if len(journey.visits) == before and visit.stopped in {"redirects", "unknown host"}:
+        raise NotSeenError(f"the browser came to no page on which to {intent}: {visit.stopped}: {visit.detail}")
     if len(journey.visits) == before and visit.stopped == "page":
         title, number = visit.page.title, visit.last.number
         raise NotSeenError(f"no action of the intent {intent!r} recognises the page {title!r} (exchange {number})")

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import random
+import re
 import shutil
 import socket
 import ssl
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from medmij_conformance import workspace
+from medmij_conformance.evidence import read_journal
+from medmij_conformance.report.results import validate
 
 HOST = "za.example.nl"
 GIGABYTE = 10**9
@@ -64,7 +68,7 @@ BEHAVIOURS: Mapping[str, tuple[Behaviour, str]] = {
     "drip": (drip, "endpoint not answering: 3 time-outs in a row"),
     "flood": (flood, "too-large: the body is larger than"),
     "redirect": (redirect, "redirects"),
-    "garbage": (garbage, "protocol: not a complete HTTP response"),
+    "garbage": (garbage, "protocol: not a complete HTTP response: "),
     "close_at_once": (close_at_once, "reset: "),
 }
 
@@ -99,8 +103,18 @@ class Listener:
                 return
             plain.settimeout(5)
             with self._context.wrap_socket(plain, server_side=True) as connection:
-                if connection.recv(65_536):
+                if self._read_request(connection):
                     self._behaviour(connection)
+
+    @staticmethod
+    def _read_request(connection: ssl.SSLSocket) -> bytes:
+        request = b""
+        while part := connection.recv(65_536):
+            head, ended, body = (request := request + part).partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+            if ended and len(body) >= int(length[1] if length else 0):
+                return request
+        return b""
 
     def stop(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -154,12 +168,53 @@ def tested(medmij: Any, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str
         return dict(zip(BEHAVIOURS, pool.map(test, BEHAVIOURS), strict=True))
 
 
-def test_show(tested):
-    from collections import Counter
-    for name, t in tested.items():
-        print("==", name, t.exit_code, round(t.duration_s,1), {p.name: p.stat().st_size for p in t.directory.iterdir()})
-        vs=[(s["id"],v["check"],v["outcome"],v["observed"][:150]) for s in t.results["scenarios"] for v in s["verdicts"]]
-        print(Counter(v[2] for v in vs))
-        for k,c in Counter((v[2],v[3]) for v in vs).most_common(12): print("   ",c,k)
-        for v in vs:
-            if v[2] not in ("not_tested",): print("   !!",v)
+def verdicts(outlived: Outlived) -> list[tuple[str, str, str]]:
+    """Check, outcome and what was observed, of every verdict of a run."""
+    rows = [verdict for scenario in outlived.results["scenarios"] for verdict in scenario["verdicts"]]
+    return [(verdict["check"], verdict["outcome"], verdict["observed"]) for verdict in rows]
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_a_run_ends_in_time(name: str, tested: Mapping[str, Outlived]) -> None:
+    """A run of a hundred scenarios ends within a minute, with a whole report of a reasonable size."""
+    outlived = tested[name]
+    assert outlived.duration_s < 60
+    assert validate(outlived.results) == []
+    assert sum(path.stat().st_size for path in outlived.directory.iterdir()) < 50_000_000
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_nothing_passes(name: str, tested: Mapping[str, Outlived]) -> None:
+    """Not one check passes, and nothing is an error of ours."""
+    outcomes = {outcome for _, outcome, _ in verdicts(tested[name])}
+    assert outcomes <= {"not_tested", "fail"}
+
+
+@pytest.mark.parametrize("name", sorted(set(BEHAVIOURS) - {"redirect"}))
+def test_what_does_not_answer_cannot_be_judged(name: str, tested: Mapping[str, Outlived]) -> None:
+    """Where no answer comes to its end nothing fails either: undecided, exit 3, and most verdicts say what came instead."""
+    outlived = tested[name]
+    assert (outlived.exit_code, outlived.results["verdict"]) == (3, "undecided")
+    observed = [text for _, outcome, text in verdicts(outlived) if outcome == "not_tested"]
+    assert len(observed) == len(verdicts(outlived)) > 100
+    assert sum(BEHAVIOURS[name][1] in text for text in observed) > len(observed) / 2
+
+
+def test_redirects_without_end_are_judged_as_what_they_are(tested: Mapping[str, Outlived]) -> None:
+    """An answer that leads nowhere is an answer: no login page, no refusal, and so a failure; what needed a page is not tested."""
+    outlived = tested["redirect"]
+    assert (outlived.exit_code, outlived.results["verdict"]) == (1, "fail")
+    by_check = {check: (outcome, text) for check, outcome, text in verdicts(outlived)}
+    assert by_check["login_comes_first"][0] == "fail"
+    assert f"a redirect to https://{HOST}/" in by_check["login_comes_first"][1]
+    assert by_check["refusal_is_reported"][0] == "not_tested"
+    assert "more than 20 redirects" in by_check["refusal_is_reported"][1]
+
+
+def test_an_endpoint_that_drips_is_left_alone_after_three_time_outs(tested: Mapping[str, Outlived]) -> None:
+    """Each port is waited for three times; after that it is not asked any more."""
+    records = read_journal(tested["drip"].directory / "evidence.jsonl")
+    exchanges = [(r["address"], r["trouble"]["kind"]) for r in records if r["type"] == "exchange" and r["trouble"]]
+    waited = Counter(address for address, kind in exchanges if kind == "timeout")
+    assert sorted(waited.values()) == [3, 3]
+    assert sum(kind == "silent-endpoint" for _, kind in exchanges) > 100

@@ -68,7 +68,7 @@ def query_of_the_redirect_uri_is_kept(redirect: Exchange, redirect_uri: str) -> 
         yield Finding(expected=f"the query keeps {', '.join(missing)}", observed=read.location(redirect))
 
 
-@check("RFC6749.3.1a", then="the gateway ignores the parameters it does not know")
+@check("RFC6749.3.1a", then="the gateway ignores the parameters it does not know", twin="authorization", contrast=True)
 def unknown_parameters_are_ignored(shown: Exchange, known_pages: tuple[str, ...]) -> Findings:
     """An authorization request with unknown parameters goes on as if they were not there."""
     if not read.shows(shown, known_pages):

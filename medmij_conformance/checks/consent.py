@@ -75,8 +75,11 @@ def full_text_is_linked(consent_page: Exchange, consent_pages: tuple[str, ...], 
 
 
 @check("TV.7", then="the consent question offers both choices")
-def both_choices_are_offered(consent_page: Exchange, grant: tuple[str, ...], refuse: tuple[str, ...]) -> Findings:
+def both_choices_are_offered(
+    consent_page: Exchange, consent_pages: tuple[str, ...], grant: tuple[str, ...], refuse: tuple[str, ...]
+) -> Findings:
     """The page has a control to grant and another to refuse."""
+    _consent(consent_page, consent_pages)
     for meaning, selectors in (("grant", grant), ("refuse", refuse)):
         if not read.shows(consent_page, selectors):
             yield Finding(expected=f"a control to {meaning} consent", observed=f"nothing matches {selectors}")

@@ -45,7 +45,7 @@ def addresses_stay_on_the_gateway(resource_response: Exchange) -> Findings:
             yield Finding(expected=f"addresses on {own}", observed=address)
 
 
-@check("RFC6750.2.1b", then="the scheme's case does not matter")
+@check("RFC6750.2.1b", then="the scheme's case does not matter", twin="resource", contrast=True)
 def scheme_is_case_insensitive(resource_response: Exchange) -> Findings:
     """The name of the authentication scheme may be written in any case."""
     status = resource_response.status

@@ -129,7 +129,7 @@ def token_response_is_not_stored(token_response: Exchange) -> Findings:
         yield Finding(expected="Pragma: no-cache", observed="no such header", outcome=Outcome.WARNING)
 
 
-@check("RFC6749.3.2a", then="the gateway ignores the token parameters it does not know")
+@check("RFC6749.3.2a", then="the gateway ignores the token parameters it does not know", twin="token", contrast=True)
 def unknown_token_parameters_are_ignored(token_response: Exchange) -> Findings:
     """A token request with an unknown parameter yields a token, as without it."""
     if (token_response.status or 0) >= 400:

@@ -562,7 +562,12 @@ def no_answer_is_a_refusal(gateway: Dvza) -> None:
 def description_with_quotes(gateway: Dvza) -> None:
     """The description of a refusal is Dutch, with quotation marks (RFC6749.4.1.2.1a, UCI-V.exc.4)."""
     answer = {"error": "access_denied", "error_description": 'Toestemming "geweigerd"'}
-    gateway.refused = lambda flow: gateway.send_back(flow, answer)
+
+    def refused(flow: Flow) -> Response:
+        gateway.note(flow, "refused")
+        return gateway.send_back(flow, answer)
+
+    gateway.refused = refused
 
 
 @DEVIATIONS("ended_session_is_dead")

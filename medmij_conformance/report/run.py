@@ -284,7 +284,8 @@ _SCENARIO_RECORDS = ("scenario-start", "scenario-end", "step", "judgement")
 def _verdicts(record: Mapping[str, Any], twins: _Twins, known: Catalogue) -> list[Verdict]:
     check = REGISTRY[record["check"]]
     outcome, reason = Outcome(record["outcome"]), record["reason"]
-    if outcome in _NEEDS_A_TWIN and (missing := twins.missing(record)):
+    needs_a_twin = outcome in _NEEDS_A_TWIN or (check.contrast and outcome is Outcome.FAIL)
+    if needs_a_twin and (missing := twins.missing(record)):
         outcome, reason = Outcome.NOT_TESTED, missing
     findings = tuple(Finding(**{**f, "outcome": Outcome(f["outcome"])}) for f in record["findings"])
     return [

@@ -25,6 +25,8 @@ from medmij_conformance.evidence import Evidence, Exchange, Request, Response, T
 
 _CERTIFICATE_REQUEST, _CERTIFICATE = 13, 11
 _ALERT = 21
+_NOT_SENT = {"silent-endpoint", "out-of-time", "not-allowed"}
+_FLOOD_KEPT = 100_000  # octets of a body that is too large; hundreds of whole ones would fill the disk
 _SILENT_AFTER = 3  # time-outs in a row on one endpoint, after which it is not asked again in this run
 
 
@@ -149,6 +151,7 @@ class Client:
         )
         timeouts = {"connect": limit, "read": limit, "write": limit, "pool": limit}
         response: Response | None = None
+        body = bytearray()
         try:
             with (
                 pool,
@@ -161,22 +164,21 @@ class Client:
                 ) as answer,
             ):
                 response = _response(answer)
-                body = bytearray()
                 for chunk in answer.iter_stream():
                     body += chunk
-                    response = replace(response, body=bytes(body[: self.limits.body_bytes]))
                     if len(body) > self.limits.body_bytes:
+                        del body[min(self.limits.body_bytes, _FLOOD_KEPT) :]
                         detail = f"the body is larger than {self.limits.body_bytes} bytes and was not read further"
-                        return response, Trouble(kind="too-large", detail=detail)
-                return response, None
+                        return replace(response, body=bytes(body)), Trouble(kind="too-large", detail=detail)
+                return replace(response, body=bytes(body)), None
         except Exception as error:  # noqa: BLE001 whatever a hostile peer provokes is an answer, and is classified
-            return response, _trouble(error, limit)
+            return response and replace(response, body=bytes(body)), _trouble(error, limit)
 
     def _count_timeouts(self, origin: str, trouble: Trouble | None) -> None:
         with self._lock:
             if trouble and trouble.kind == "timeout":
                 self._timeouts[origin] += 1
-            elif not trouble or trouble.kind != "silent-endpoint":
+            elif not trouble or trouble.kind not in _NOT_SENT:
                 self._timeouts[origin] = 0
 
     def _context(self, certificate: str | None) -> ssl.SSLContext:
@@ -299,7 +301,7 @@ def _origin(url: str) -> str:
     """``host:port`` of an address, as ``[connect]`` writes it; empty when it is no address."""
     try:
         parts = urlsplit(url)
-        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme.lower(), 0)
+        port = {"https": 443, "http": 80}.get(parts.scheme.lower(), 0) if parts.port is None else parts.port
     except ValueError:
         return ""
     return f"{parts.hostname}:{port}" if parts.hostname and port else ""

@@ -181,8 +181,10 @@ class UserAgent:
         )
         if exchange.response:
             values = header_values(exchange.response.headers, "set-cookie")
-            set_cookies = httpx.Headers([("set-cookie", value) for value in values], encoding="latin-1")
-            self.cookies.extract_cookies(httpx.Response(200, headers=set_cookies, request=outgoing))
+            set_cookies = [(b"set-cookie", value.encode("latin-1")) for value in values]
+            received = httpx.Response(200, headers=set_cookies, request=outgoing)
+            received.headers.encoding = "latin-1"
+            self.cookies.extract_cookies(received)
         return exchange
 
     def _following(self, exchange: Exchange) -> Request | None:
@@ -212,9 +214,11 @@ class UserAgent:
 def _for_cookies(request: Request) -> httpx.Request:
     """The request as the cookie jar looks at it: without its query, and harmless when its address is none."""
     try:
-        return httpx.Request(request.method, urlsplit(request.url)._replace(query="", fragment="").geturl())
+        plain = httpx.Request(request.method, urlsplit(request.url)._replace(query="", fragment="").geturl())
     except (httpx.InvalidURL, ValueError):
-        return httpx.Request(request.method, "about:invalid")
+        plain = httpx.Request(request.method, "about:invalid")
+    plain.headers.encoding = "latin-1"
+    return plain
 
 
 def _absolute(base: str, location: str) -> str:

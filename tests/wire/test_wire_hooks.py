@@ -39,8 +39,8 @@ def hooks(tmp_path: Path) -> MakeHooks:
 def test_command_gets_its_arguments_and_answers_json(hooks: MakeHooks, tmp_path: Path) -> None:
     """A command reads its arguments as JSON from standard input, runs in the folder of the target file, and answers JSON."""
     code = "import json, os, sys; print(json.dumps([sys.argv[1], os.getcwd(), json.load(sys.stdin)]))"
-    answer = hooks(clock=python(code, "down")).call("clock", forward_s=900, name="é")
-    assert answer == ["down", str(tmp_path), {"forward_s": 900, "name": "é"}]
+    answer = hooks(clock=python(code, "down")).call("clock", forward_s=900, text="é")
+    assert answer == ["down", str(tmp_path), {"forward_s": 900, "text": "é"}]
 
 
 @pytest.mark.parametrize(("printed", "answer"), [("", None), (" \\n", None), ("done", "done\n"), ("{}", {}), ("[1]", [1])])
