@@ -11,7 +11,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/medmij-conformance run reference:dvza --report-dir reports/demo
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -7,9 +7,9 @@ from medmij_conformance.target import keys
 PAGE = Path(__file__).parent / "target-file.md"
 HEAD = """# The target file
 
-One TOML file says what is tested and how to reach it. This page is made from the model that reads it (`make docs`). An unknown key is an
-error that names the nearest known one. Any string may be `{ env = "NAME" }`. Paths are relative to the file. `medmij-conformance init` writes
-a commented example.
+One TOML file says what is tested and how to reach it. This page is made from the model that reads it (`make docs`). An unknown
+key is an error that names the nearest known one. Any string may be `{ env = "NAME" }`. Paths are relative to the file.
+`medmij-conformance init` writes a commented example.
 
 | key | what it says | expected | default |
 |---|---|---|---|

@@ -172,7 +172,7 @@ def _run_scenarios(file: Path, options: Sequence[str], command: str, *, quiet: b
             "-p",
             "medmij_conformance.plugin",
         ]
-        arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:warnings", "--noconftest"]
+        arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:warnings", "--noconftest", "--capture=no"]
         arguments += ["--target", str(file), *options, str(features / "test_features.py")]
         code = int(pytest.main(arguments, plugins=[terminal]))
     if terminal.run is None and code not in {CONFIGURATION_WRONG}:

@@ -10,6 +10,7 @@ from medmij_conformance.counterparties.pgo import Changes, Pgo
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.protocol import oauth
 from medmij_conformance.target import Offer
+from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.client import Client
 from medmij_conformance.wire.user_agent import UserAgent, Visit
 
@@ -61,8 +62,8 @@ class Journey:
 
     def to_token(self) -> Exchange:
         """From the start up to the token response."""
-        self.to_code()
-        return self.redeem()
+        reached = self.to_code()
+        return self.redeem() if self.code else reached
 
     def redeem(
         self,
@@ -76,7 +77,12 @@ class Journey:
         method: str = "POST",
         content_type: str = "application/x-www-form-urlencoded",
     ) -> Exchange:
-        """The PGO (or ``by``) redeems the code (or another). ``certificate``: identity in the handshake, None for none."""
+        """The PGO (or ``by``) redeems the code (or another). ``certificate``: identity in the handshake, None for none.
+
+        Raises ``NotSeenError`` when there is no code: what comes of an empty one says nothing about the gateway.
+        """
+        if code is None and not self.code:
+            raise NotSeenError("no code came back that could be redeemed")
         pgo = by or self.pgo
         exchange = pgo.token_request(
             self.offer,
@@ -108,7 +114,12 @@ class Journey:
         body: bytes = b"",
         query: oauth.Parameters = (),
     ) -> Exchange:
-        """The PGO (or ``by``) sends a FHIR request with its token (or another; None for none)."""
+        """The PGO (or ``by``) sends a FHIR request with its token (or another; None for none).
+
+        Raises ``NotSeenError`` when it should use its own and has none.
+        """
+        if token == "" and not self.token:
+            raise NotSeenError("no token was issued that could be used")
         pgo = by or self.pgo
         exchange = pgo.resource_request(
             offer or self.offer,

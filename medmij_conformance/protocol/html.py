@@ -10,6 +10,8 @@ from lxml import etree, html
 from lxml.cssselect import CSSSelector
 
 _INVISIBLE = {"script", "style", "template", "noscript", "head"}
+_INLINE = {"a", "abbr", "b", "cite", "code", "del", "em", "font", "i", "ins", "label", "mark", "q", "s", "small", "span", "strong"}
+_INLINE |= {"sub", "sup", "time", "u", "wbr"}  # what stands next to these is part of the same word
 _AUTO_SUBMIT = re.compile(r"\.submit\s*\(\s*\)")
 _REFRESH = re.compile(r"^\s*(\d+)(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
 _SOON_S = 10  # a later refresh ends a session that nobody uses; a person will have pressed something by then
@@ -137,7 +139,8 @@ class Page:
         if form is None:
             raise PageError(f"{selector!r} stands in no form")
         for name, value in (fill or {}).items():
-            self._field(form, name).set("value", value)
+            field = self._field(form, name)
+            _choose(field, value) if field.tag == "select" else field.set("value", value)
         for box in check:
             self._tick(form, self._first(box))
         for name, value in (select or {}).items():
@@ -186,7 +189,7 @@ class Page:
     def _tick(self, form: Any, box: Any) -> None:
         if box.get("type", "").lower() == "radio":
             for other in self._controls(form):
-                if other.get("name") == box.get("name"):
+                if other.get("type", "").lower() == "radio" and other.get("name") == box.get("name"):
                     other.attrib.pop("checked", None)
         box.set("checked", "checked")
 
@@ -220,10 +223,12 @@ def _successful(control: Any, pressed: Any) -> list[tuple[str, str]]:
         return [(name, control.get("value") or "on")] if control.get("checked") is not None else []
     if control.tag == "select":
         options = list(control.iter("option"))
-        chosen = [o for o in options if o.get("selected") is not None] or options[:1]
+        unasked = options[:1] if control.get("multiple") is None else []
+        chosen = [o for o in options if o.get("selected") is not None] or unasked
         return [(name, o.get("value") if o.get("value") is not None else (o.text or "")) for o in chosen]
     if control.tag == "textarea":
-        return [(name, control.get("value") or control.text or "")]
+        filled = control.get("value")  # a textarea has none, unless we filled it in
+        return [(name, control.text or "" if filled is None else filled)]
     return [(name, control.get("value") or "")]
 
 
@@ -239,8 +244,9 @@ def _choose(field: Any, value: str) -> None:
 
 def _collect(element: Any, parts: list[str]) -> None:
     if isinstance(element.tag, str) and element.tag not in _INVISIBLE and element.get("hidden") is None:
-        parts.append(element.text or "")
+        space = "" if element.tag in _INLINE else " "
+        parts += [space, element.text or ""]
         for child in element:
             _collect(child, parts)
             parts.append(child.tail or "")
-        parts.append(" ")
+        parts.append(space)
