@@ -27,7 +27,10 @@ PERSONAS = {
 
 
 class Cast:
-    """Everybody the harness plays towards one target. ``folder`` takes the keys of this run; it is private and short-lived."""
+    """Everybody the harness plays towards one target. ``folder`` takes the keys of this run; it is private and short-lived.
+
+    ``journeys`` are all collections that were begun: together they are a sample of codes and tokens.
+    """
 
     def __init__(self, target: Target, release: Release, evidence: Evidence, random: Random, folder: Path) -> None:
         self.target = target
@@ -49,6 +52,7 @@ class Cast:
             limits=Limits(exchange_s=limits.exchange_s, body_bytes=limits.body_bytes, pace_ms=limits.pace_ms),
         )
         self._flows = itertools.count(1)
+        self.journeys: list[Journey] = []
         self._pgos: dict[str, Pgo] = {}
 
     def pgo(self, name: str = "pgo") -> Pgo:
@@ -98,7 +102,7 @@ class Cast:
             twin=player.name,
             redirects=self.target.limits.redirects,
         )
-        return Journey(
+        journey = Journey(
             client=self.client,
             pgo=player,
             offer=chosen,
@@ -107,6 +111,8 @@ class Cast:
             browser=agent,
             resource_path=self.release.gegevensdiensten[chosen.gegevensdienst].request,
         )
+        self.journeys.append(journey)
+        return journey
 
 
 def _identity(name: str, node: HarnessNode, folder: Path) -> Identity:

@@ -36,6 +36,8 @@ class Conformance:
         self._began = time.monotonic()
         self.plan: str = config.getoption("--plan")
         self.only: tuple[str, ...] = tuple(config.getoption("--only"))
+        for name in self.only:
+            self.catalogue[name]
         seed: int | None = config.getoption("--seed")
         self.seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
         self.command = config.stash.get(COMMAND, f"pytest features --target {self.target.path.name}")
@@ -45,9 +47,10 @@ class Conformance:
         (self.directory / JOURNAL).unlink(missing_ok=True)
         self.evidence = Evidence(self.directory / JOURNAL)
         self.bsns = self._register_persons()
-        self._keys = tempfile.TemporaryDirectory(prefix="medmij-conformance-")
         reproducible = random.Random(self.seed)  # noqa: S311 states, not secrets
-        self.cast = Cast(self.target, self.release, self.evidence, reproducible, Path(self._keys.name))
+        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as keys:  # gone before the first scenario
+            self.cast = Cast(self.target, self.release, self.evidence, reproducible, Path(keys))
+            self.cast.client.read_keys()
         # Real time is what a full plan is for; otherwise a clock that the vendor moves will do, and verdicts say so.
         hooks = self.cast.hooks
         movable = self.plan != "full" and "clock" in self.target.hooks
@@ -111,6 +114,7 @@ class Conformance:
     def restart(self, items: Sequence[pytest.Item]) -> None:
         """Begin anew in memory, with the same scenarios: the selftest runs them once per variant."""
         self.evidence.restart()
+        self.cast.journeys.clear()
         self.bsns = self._register_persons()
         self.open(items)
 
@@ -119,7 +123,6 @@ class Conformance:
         self.evidence.scenario = ""
         self.evidence.write("run-end", finished=wall_time(), trouble=self.trouble)
         self.evidence.close()
-        self._keys.cleanup()
         self.run = read_run(self.directory)
         write_all(self.run, self.directory)
 

@@ -33,7 +33,7 @@ class Journey:
     state: str = ""
     redirect_uri: str = ""
     visits: list[Visit] = field(default_factory=list)
-    token: str = ""
+    tokens: list[str] = field(default_factory=list)
 
     def begin(self, changes: Changes | None = None, *, deviation: str | None = None, method: str = "GET") -> Exchange:
         """The PGO sends the person to the gateway; the browser follows to the first page. Gives the last exchange."""
@@ -96,7 +96,7 @@ class Journey:
         sent = self.client.send(exchange, certificate=pgo.name if certificate == "" else certificate or "nobody")
         members = sent.response.json if sent.response else None
         if isinstance(members, Mapping) and isinstance(members.get("access_token"), str):
-            self.token = members["access_token"]
+            self.tokens.append(members["access_token"])
         return sent
 
     def ask(
@@ -132,6 +132,11 @@ class Journey:
         )
         exchange = replace(exchange, flow=self.browser.flow, deviation=deviation, twin=twin or pgo.name)
         return self.client.send(exchange, certificate=pgo.name if certificate == "" else certificate or "nobody")
+
+    @property
+    def token(self) -> str:
+        """The token that was issued last; empty when none was."""
+        return self.tokens[-1] if self.tokens else ""
 
     @property
     def code(self) -> str:

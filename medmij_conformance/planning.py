@@ -84,8 +84,17 @@ def aging_kind(planned: Planned) -> str:
     return next((tag.removeprefix("aged:").partition("=")[0] for tag in planned.tags if tag.startswith("aged:")), "")
 
 
+_PLANNED = pytest.StashKey[Planned]()
+
+
 def planned_of(item: pytest.Item) -> Planned:
     """What a collected scenario is: its id, its requirements, its sentences and the checks that these run."""
+    if _PLANNED not in item.stash:
+        item.stash[_PLANNED] = _planned(item)
+    return item.stash[_PLANNED]
+
+
+def _planned(item: pytest.Item) -> Planned:
     template = scenario_wrapper_template_registry[item.obj]  # type: ignore[attr-defined]
     example = item.callspec.params.get("_pytest_bdd_example", {}) if hasattr(item, "callspec") else {}
     scenario = template.render(example)
@@ -109,7 +118,7 @@ def planned_of(item: pytest.Item) -> Planned:
 
 
 def is_requirement_tag(tag: str) -> bool:
-    """Whether a tag names a requirement; the others are ``id:``, ``role:``, ``plan:``, ``needs:``, ``aged:``, ``control:``."""
+    """Whether a tag names a requirement; the others are ``id:``, ``role:``, ``needs:``, ``order:`` and their like."""
     return ":" not in tag
 
 
@@ -148,10 +157,10 @@ def select(items: Sequence[pytest.Item], asked: Selection) -> tuple[list[pytest.
 
 
 def _order(planned: Planned) -> int:
-    """Opening controls, fresh scenarios, then what has grown old, the younger first, and the closing controls."""
-    ranks = {"control:first": 0, "early": 2, "late": 3, "control:last": 4}
+    """Opening controls, fresh scenarios, what looks back on them, what has grown old, closing controls."""
+    ranks = {"control:first": 0, "order:late": 2, "early": 3, "late": 4, "control:last": 5}
     for tag in planned.tags:
-        if tag.startswith("control:"):
+        if tag.startswith(("control:", "order:")):
             return ranks[tag]
         if tag.startswith("aged:"):
             return ranks[tag.partition("=")[2]]

@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("medmij", "MedMij conformance")
     group.addoption("--target", metavar="FILE", help="the target file: what is tested and how to reach it")
     group.addoption("--plan", choices=PLANS, default="quick", help="what the run promises (default: quick)")
-    group.addoption("--only", metavar="ID", nargs="+", action="extend", default=[], help="only these requirements")
+    group.addoption("--only", metavar="ID", action="append", default=[], help="only this requirement; may be repeated")
     group.addoption("--seed", type=int, help="seed of the harness's own random choices (default: a new one)")
     group.addoption("--report-dir", metavar="DIR", help="where the report goes (default: reports/<time>-<target>)")
 

@@ -16,3 +16,9 @@ def _patterns() -> tuple[tuple[parse.Parser, Check], ...]:
 def checks_of(sentence: str) -> tuple[Check, ...]:
     """The checks that a sentence of a feature runs; none for a Given or a When."""
     return tuple(check for pattern, check in _patterns() if pattern.parse(sentence) is not None)
+
+
+def spoken_in(sentence: str, check: Check) -> dict[str, str]:
+    """The arguments of a check that its sentence speaks out."""
+    found = parse.parse(check.then, sentence)
+    return dict(found.named) if found else {}

@@ -1,28 +1,28 @@
 """The gateway under test: what it did. Each check brings its own sentence, so sentence, verdict and coverage have one source."""
 
-import inspect
+from typing import Any
 
-import parse
 import pytest
-from pytest_bdd import parsers, then
+from pytest_bdd import then
+from pytest_bdd.parsers import StepParser
 
 from medmij_conformance.judge import Judge
-from medmij_conformance.verdict import REGISTRY, Check
+from medmij_conformance.sentences import checks_of, spoken_in
 
 
-def _sentence_of(check: Check) -> None:
-    spoken_names = parse.compile(check.then).named_fields
+class SentenceOfACheck(StepParser):
+    """Matches the sentence of any check. One step definition for all of them: looking a step up takes time by their number."""
 
-    def judged(request: pytest.FixtureRequest, judge: Judge, **spoken: str) -> None:
-        seen = {name: request.getfixturevalue(name) for name in check.parameters if name not in spoken}
-        judge(check, **seen, **spoken)
+    def is_matching(self, name: str) -> bool:
+        return bool(checks_of(name))
 
-    # pytest-bdd hands over the {braces} of a sentence by name, and reads the names from the signature.
-    names = ("request", "judge", *spoken_names)
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    judged.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
-    then(parsers.parse(check.then), stacklevel=2)(judged)
+    def parse_arguments(self, name: str) -> dict[str, Any]:
+        return {"sentence": name}
 
 
-for _check in REGISTRY.values():
-    _sentence_of(_check)
+@then(SentenceOfACheck("the sentence of a check"))
+def judged(request: pytest.FixtureRequest, judge: Judge, sentence: str) -> None:
+    (check,) = checks_of(sentence)
+    spoken = spoken_in(sentence, check)
+    seen = {name: request.getfixturevalue(name) for name in check.parameters if name not in spoken}
+    judge(check, **seen, **spoken)

@@ -6,6 +6,7 @@ import pytest
 from pytest_bdd import given, parsers, when
 
 from medmij_conformance.aging import Aged
+from medmij_conformance.cast import Cast
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.evidence import Exchange, Observation
 from medmij_conformance.facts import Mature, Travel
@@ -74,21 +75,20 @@ def has_kept_token(side: str, mature: Mature, release: Release, judge: Judge) ->
 
 
 @given("the PGO has obtained a sample of codes and tokens", target_fixture="sample")
-def has_obtained(target: Target, travel: Travel, judge: Judge) -> list[Journey]:
-    sample = [travel() for _ in range(target.limits.samples)]
-    for journey in sample:
-        holds_token(journey, judge)
-    return sample
+def has_obtained(target: Target, cast: Cast, judge: Judge) -> list[Journey]:
+    while sum(bool(journey.token) for journey in cast.journeys) < target.limits.samples:
+        holds_token(cast.journey(), judge)
+    return list(cast.journeys)
 
 
 @pytest.fixture
 def codes(sample: list[Journey]) -> tuple[str, ...]:
-    return tuple(journey.code for journey in sample)
+    return tuple(journey.code for journey in sample if journey.code)
 
 
 @pytest.fixture
 def tokens(sample: list[Journey]) -> tuple[str, ...]:
-    return tuple(journey.token for journey in sample)
+    return tuple(token for journey in sample for token in journey.tokens)
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ def asks_other_provider(journey: Journey, target: Target) -> Exchange:
 
 @when("the PGO asks for the data with the token of the reused code", target_fixture="resource_response")
 def asks_with_reused(journey: Journey) -> Exchange:
-    return journey.ask(deviation="a token of a reused code")
+    return journey.ask(token=journey.tokens[0], deviation="a token of a reused code")
 
 
 @when("the PGO asks for a resource of the other person", target_fixture="resource_response")

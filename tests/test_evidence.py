@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medmij_conformance.evidence import (
@@ -136,6 +136,7 @@ def test_exchange_survives_json(raw: Exchange) -> None:
     assert from_json(json.loads(json.dumps(to_json(raw)))) == raw
 
 
+@settings(deadline=None)
 @given(st.lists(exchanges, max_size=3))
 def test_journal_gives_back_what_checks_saw(tmp_path_factory: pytest.TempPathFactory, raws: list[Exchange]) -> None:
     """The exchanges that are read from the file equal those that the checks judged, in order, numbered from 1."""

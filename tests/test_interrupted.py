@@ -1,6 +1,7 @@
 """A run that is cut off leaves what it had, says that it was cut off, and is never a pass."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -25,7 +26,11 @@ def cut_off(target: Path, directory: Path, how: signal.Signals) -> int:
     """Start a run, wait for some scenarios, and end it with a signal. Gives what became of the process."""
     command = [Path(sys.executable).with_name("medmij-conformance"), "run", target, "--report-dir", directory]
     journal = directory / "evidence.jsonl"
-    with subprocess.Popen([*command, "--seed", "7"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    scratch = directory.with_name(f"{directory.name}-scratch")  # a killed process cannot clear up, so pytest does
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "--seed", "7"], env=environment, **quiet) as process:
         until = time.monotonic() + 60
         while not (journal.is_file() and journal.read_bytes().count(b'"scenario-end"') >= ENOUGH):
             assert process.poll() is None, "the run ended before it could be cut off"

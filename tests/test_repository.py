@@ -18,7 +18,7 @@ from medmij_conformance.verdict import REGISTRY
 
 ROOT = Path(__file__).parent.parent
 FEATURES = sorted((ROOT / "features").rglob("*.feature"))
-KNOWN_TAGS = {"id", "role", "needs", "control", "plan", "aged"}
+KNOWN_TAGS = {"id", "role", "needs", "control", "plan", "aged", "order"}
 STEP_FILES = sorted(path for path in (ROOT / "steps").glob("*.py") if path.stem != "__init__")
 
 

@@ -6,9 +6,9 @@ Feature: Codes and tokens
   @APP.11a @APP.11b @RFC4122.a @RFC4122.c
   Rule: Codes and tokens are version 4 UUIDs
 
-    @id:credential-form
+    @id:credential-form @order:late
     Scenario: Codes and tokens of a sample are version 4 UUIDs, each of them once
-      Codes en tokens zijn UUID's van versie 4, elk een keer uitgegeven.
+      Codes en tokens zijn UUID's van versie 4, elk een keer uitgegeven: alle van deze run, en zo nodig meer.
 
       Given the PGO has obtained a sample of codes and tokens
       Then every code is a version 4 UUID

@@ -43,6 +43,23 @@ def sent_to(exchange: Exchange, redirect_uri: str, known_pages: Iterable[str] = 
     return None
 
 
+def is_oauth_answer(where: str) -> bool:
+    """Whether an address carries an authorization response: a code or an error."""
+    target = oauth.redirect(where)
+    return bool(target.get("code") or target.get("error"))
+
+
+def refuse_unknown_way(exchange: Exchange) -> None:
+    """Raise ``CannotJudgeError`` when the browser halted before a redirect that is no authorization response.
+
+    A redirect that is followed is not the last exchange, so this one leads to a host that the target file does not name (a
+    foreign login, perhaps), or round in circles: what is behind it was not seen.
+    """
+    where = location(exchange)
+    if where and not is_oauth_answer(where):
+        raise CannotJudgeError(f"the browser halted before {where}: its host is not in [connect], or there is no end to it")
+
+
 def leads_on(shown: Page) -> bool:
     """Whether a person could go on from a page: it has a form, a link or a script."""
     return shown.has_form or bool(shown.links) or shown.has_script

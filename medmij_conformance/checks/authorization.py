@@ -16,6 +16,7 @@ def login_comes_first(shown: Exchange, login_pages: tuple[str, ...], consent_pag
     """The first page after the authorization request is the login, not the consent question."""
     if read.shows(shown, login_pages):
         return
+    read.refuse_unknown_way(shown)
     if read.shows(shown, consent_pages) or read.location(shown):
         yield Finding(expected="the login as the first page", observed=read.described(shown))
         return
@@ -37,6 +38,8 @@ def code_is_issued(redirect: Exchange, redirect_uri: str) -> Findings:
 def state_is_returned_with_the_code(redirect: Exchange, redirect_uri: str, state: str) -> Findings:
     """The state of the authorization request comes back once and unchanged, together with the code."""
     target = _returned(redirect, redirect_uri)
+    if not target.get("code"):
+        raise CannotJudgeError(f"there is no code: {read.described(redirect)}")
     if target.count("state") != 1 or target.get("state") != state:
         yield Finding(expected=f"state={state}, once", observed=_states(target))
 
@@ -81,8 +84,10 @@ def sessions_do_not_mix(
 ) -> Findings:
     """Two collections in two tabs of one browser each return their own state."""
     for exchange, own in ((redirect, state), (second_redirect, second_state)):
-        target = read.sent_to(exchange, redirect_uri)
-        if target is None or target.get("state") != own or not target.get("code"):
+        target = _returned(exchange, redirect_uri)
+        if not target.get("code"):
+            raise CannotJudgeError(f"there is no code: {read.described(exchange)}")
+        if target.get("state") != own:
             yield Finding(expected=f"a code with state={own}", observed=read.described(exchange))
 
 
@@ -105,6 +110,7 @@ def login_is_asked_again(second_shown: Exchange, login_pages: tuple[str, ...]) -
     if read.shows(second_shown, login_pages):
         return
     target = read.location(second_shown)
+    read.refuse_unknown_way(second_shown)
     if not target and second_shown.status == 200 and not read.leads_on(read.page(second_shown)):
         raise CannotJudgeError(f"the second collection stopped at {read.described(second_shown)}")
     yield Finding(expected="the login page again", observed=read.described(second_shown))
@@ -229,6 +235,7 @@ def _refused_first_to_the_person(visited: Exchanges, redirect_uri: str, goes_on:
 def _page_of_refusal(exchange: Exchange, goes_on: tuple[str, ...], release: Release) -> Findings:
     answer, row = read.response(exchange), release.exception(1)
     expected = f"a page of the gateway with status 4xx that names {row.code}"
+    read.refuse_unknown_way(exchange)
     if read.location(exchange) or read.shows(exchange, goes_on) or answer.status >= 500:
         yield Finding(expected=expected, observed=read.described(exchange))
         return

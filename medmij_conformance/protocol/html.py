@@ -155,6 +155,9 @@ class Page:
         if len(forms) != 1 or not any(_AUTO_SUBMIT.search(script) for script in scripts):
             return None
         fields = list(forms[0].iter("input", "select", "textarea"))
+        buttons = [f for f in fields if (f.get("type") or "").lower() in {"submit", "image"}] + list(forms[0].iter("button"))
+        if len(buttons) > 1:  # there is something to choose, so the script is not meant to run by itself
+            return None
         if any((f.get("type") or "text").lower() not in {"hidden", "submit", "button", "image"} for f in fields):
             return None
         return self._submission(forms[0], None)

@@ -84,6 +84,11 @@ class Client:
         self._lock = threading.Lock()
         self._until = math.inf
 
+    def read_keys(self) -> None:
+        """Take certificates and keys from their files now, so that the files may go."""
+        for name in (None, "nobody", *self._identities):
+            self._context(name)
+
     def allow(self, seconds: float) -> None:
         """From now on there are so many seconds for all that is sent: the time limit of a scenario."""
         self._until = time.monotonic() + seconds
