@@ -200,13 +200,13 @@ def test_what_does_not_answer_cannot_be_judged(name: str, tested: Mapping[str, O
     assert sum(bool(re.search(BEHAVIOURS[name][1], text)) for text in observed) > len(observed) / 2
 
 
-def test_redirects_without_end_are_judged_as_what_they_are(tested: Mapping[str, Outlived]) -> None:
-    """An answer that leads nowhere is an answer: no login page, no refusal, and so a failure; what needed a page is not tested."""
+def test_redirects_without_end_are_not_judged(tested: Mapping[str, Outlived]) -> None:
+    """What lies behind redirects without end was not seen: the run is undecided, and says where the browser halted."""
     outlived = tested["redirect"]
-    assert (outlived.exit_code, outlived.results["verdict"]) == (1, "fail")
+    assert (outlived.exit_code, outlived.results["verdict"]) == (3, "undecided")
     by_check = {check: (outcome, text) for check, outcome, text in verdicts(outlived)}
-    assert by_check["login_comes_first"][0] == "fail"
-    assert f"a redirect to https://{HOST}/" in by_check["login_comes_first"][1]
+    assert by_check["login_comes_first"][0] == "not_tested"
+    assert f"the browser halted before https://{HOST}/" in by_check["login_comes_first"][1]
     assert [by_check[name][0] for name in ("code_is_issued", "token_is_issued", "data_is_delivered")] == ["not_tested"] * 3
     assert by_check["refusal_is_reported"][0] == "not_tested"
     assert "more than 5 redirects" in by_check["refusal_is_reported"][1]

@@ -71,7 +71,7 @@ def test_the_search_finds_what_is_there(texts: Mapping[str, str]) -> None:
 def test_nothing_that_the_gateway_issued_is_left(kind: str, issued: Mapping[str, str], texts: Mapping[str, str]) -> None:
     """Of the many codes, tokens and cookie values of the run none stands in what it left."""
     own = {value: kind for value, what in issued.items() if what == kind}
-    assert len(own) > 50
+    assert len(own) > 20  # a run issues more; fewer would mean that the gateway was hardly used
     assert leaks(own, texts) == []
 
 
