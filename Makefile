@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
-.PHONY: demo test lint selftest coverage benchmark docs lock clean
+.PHONY: demo test lint selftest selftest-whole coverage benchmark benchmark-lists docs lock clean
 
 demo: $(VENV)/.runtime
-	$(BIN)/medmij-conformance run reference:dvza --report-dir reports/demo
+	for role in dvza dvp; do \
+		$(BIN)/medmij-conformance run reference:$$role --report-dir reports/demo-$$role || exit 1; \
+	done
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile
@@ -22,13 +24,27 @@ lint: $(VENV)/.dev
 selftest: $(VENV)/.runtime
 	$(BIN)/medmij-conformance selftest
 
+# Before a release: every deviation runs every scenario, so that no check is seen to object where none is declared, and
+# every scenario is seen with Chromium.
+selftest-whole: $(VENV)/.dev
+	$(BIN)/medmij-conformance selftest --whole
+	MEDMIJ_WHOLE=1 $(BIN)/python -m pytest tests/test_script_pages.py
+
 # Renew the record of what a reference run shows, which `coverage` reads.
 coverage: $(VENV)/.runtime
-	$(BIN)/medmij-conformance run reference:dvza --quiet --report-dir reports/coverage
-	$(BIN)/medmij-conformance coverage --record reports/coverage > /dev/null
+	for role in dvza dvp registratie; do \
+		$(BIN)/medmij-conformance run reference:$$role --quiet --report-dir reports/coverage-$$role && \
+		$(BIN)/medmij-conformance coverage --record reports/coverage-$$role > /dev/null || exit 1; \
+	done
 
 benchmark: $(VENV)/.runtime
 	$(BIN)/python benchmarks/measure.py
+	$(BIN)/python benchmarks/bare.py
+
+# Lists of a hundred thousand and of a million providers; needs 1.5 GB in the temporary folder, and some minutes.
+benchmark-lists: $(VENV)/.runtime
+	$(BIN)/python benchmarks/lists.py
+	$(BIN)/python benchmarks/lists.py --providers 1000000 --runs 1
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

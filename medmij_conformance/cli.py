@@ -5,10 +5,9 @@ Imports stand inside the commands, so that ``--help`` answers at once.
 
 import contextlib
 import json
-import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,10 +17,12 @@ from medmij_conformance import __version__, data_path
 
 if TYPE_CHECKING:
     from medmij_conformance.report import Run
+    from medmij_conformance.target import Target
 
 CONFIGURATION_WRONG = 2
 HARNESS_WRONG = 4
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_ROLE = click.Choice(["dvza", "dvp", "registratie"])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -42,26 +43,38 @@ def main() -> None:
 
 @main.command()
 @click.argument("target")
-@click.option("--plan", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="What is promised.")
+@click.option("--plan", type=click.Choice(["quick", "full", "watch"]), default="quick", show_default=True, help="What is promised.")
+@click.option("--for", "watched", metavar="TIME", help="Plan watch: how long is watched, such as 26h (the default).")
+@click.option("--continue", "continued", type=_DIRECTORY, metavar="DIR", help="Plan watch: go on with the run reported there.")
 @click.option("--only", metavar="ID", multiple=True, help="Only this requirement; may be repeated.")
 @click.option("--seed", type=int, help="Seed of the harness's own random choices.")
 @click.option("--report-dir", type=_DIRECTORY, help="Where the report goes.")
 @click.option("--deviate", metavar="NAME", multiple=True, help="Reference only: break this rule; may be repeated.")
 @click.option("--list-deviations", is_flag=True, help="Reference only: the rules that can be broken.")
 @click.option("--list-oddities", is_flag=True, help="Reference only: what must not fail a run: legal oddities, warnings.")
+@click.option(
+    "--attended/--unattended",
+    default=None,
+    help='Whether an operator at the terminal is asked for hooks that say "operator" (default: if there is a terminal).',
+)
+@click.option("--baseline", type=_FILE, help="Known deviations: they change the exit code, never an outcome.")
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
 def run(
     target: str,
     plan: str,
+    watched: str | None,
+    continued: Path | None,
     only: tuple[str, ...],
     seed: int | None,
     report_dir: Path | None,
     deviate: tuple[str, ...],
     list_deviations: bool,
     list_oddities: bool,
+    attended: bool | None,
+    baseline: Path | None,
     quiet: bool,
 ) -> None:
-    """Test TARGET: a target file, or reference:dvza, the embedded reference gateway."""
+    """Test TARGET: a target file, or reference:dvza, reference:dvp or reference:registratie, the embedded references."""
     if list_deviations or list_oddities:
         _list_deviations(target, oddities=list_oddities)
         return
@@ -71,20 +84,30 @@ def run(
     options = [*(part for name in only for part in ("--only", name)), "--plan", plan]
     options += ["--seed", str(seed)] if seed is not None else []
     options += ["--report-dir", str(report_dir)] if report_dir else []
+    options += ["--baseline", str(baseline)] if baseline else []
+    options += ["--for", watched] if watched else []
+    options += ["--continue", str(continued)] if continued else []
+    options += [] if attended is None else ["--attended" if attended else "--unattended"]
     command = _repeatable(target, plan, only, seed, deviate)
-    with _target_file(target, deviate) as (file, default_report):
+    with _target(target, deviate) as (loaded, default_report):
         if report_dir is None and default_report:
             options += ["--report-dir", default_report]
-        sys.exit(_run_scenarios(file, options, command, quiet=quiet))
+        sys.exit(_run_scenarios(loaded, options, command, quiet=quiet))
 
 
 def _list_deviations(target: str, *, oddities: bool) -> None:
-    from medmij_conformance.reference.dvza_deviations import DEVIATIONS
+    from medmij_conformance.reference.roles import REFERENCES
 
-    if target != "reference:dvza":
-        _stop(f"{target}: only a reference has deviations; expected reference:dvza")
-    for deviation in DEVIATIONS.oddities if oddities else DEVIATIONS.faults:
+    role = target.removeprefix("reference:")
+    if role == target or role not in REFERENCES:
+        _stop(f"{target}: only a reference has deviations; expected {_references(REFERENCES)}")
+    deviations = REFERENCES[role].deviations
+    for deviation in deviations.oddities if oddities else deviations.faults:
         click.echo(f"{deviation.name}: {deviation.description}")
+
+
+def _references(roles: Iterable[str]) -> str:
+    return " or ".join(f"reference:{role}" for role in roles)
 
 
 def _check_requirements(only: Sequence[str]) -> None:
@@ -112,72 +135,110 @@ def _repeatable(target: str, plan: str, only: Sequence[str], seed: int | None, d
 
 
 @contextlib.contextmanager
-def _target_file(target: str, deviate: Sequence[str]) -> Iterator[tuple[Path, str | None]]:
-    """The target file to run: the one that is named, or that of a reference, which lives as long as the run."""
+def _target(target: str, deviate: Sequence[str]) -> Iterator[tuple["Target", str | None]]:
+    """The target of the file that is named, or a reference, which lives as long as the run, with the folder of its report."""
     if not target.startswith("reference:"):
         if deviate:
             _stop("--deviate: only a reference can be made to deviate; expected reference:dvza as TARGET")
-        _check_target(Path(target))
-        yield Path(target), None
+        yield _loaded(Path(target)), None
         return
     from medmij_conformance import workspace
-    from medmij_conformance.reference.dvza_deviations import DEVIATIONS
+    from medmij_conformance.reference.roles import REFERENCES
     from medmij_conformance.wire.control import CommandError, call
 
-    if target != "reference:dvza":
-        _stop(f"{target}: there is no such reference; expected reference:dvza")
+    role = target.removeprefix("reference:")
+    if role not in REFERENCES:
+        _stop(f"{target}: there is no such reference; expected {_references(REFERENCES)}")
     for name in deviate:
-        if name not in DEVIATIONS.by_name:
+        if name not in REFERENCES[role].deviations.by_name:
             _stop(f"--deviate: there is no deviation {name!r}; expected one that --list-deviations or --list-oddities tells")
     with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-        loaded, reference = workspace.reference_dvza(Path(folder))
+        loaded, reference = workspace.REFERENCES[role](Path(folder))
         try:
             call(f"{reference.ports['control']}/deviate", {"names": list(deviate)})
-            yield loaded.path, str(Path("reports") / "-".join(["reference-dvza", *deviate]))
+            named = str(Path("reports") / "-".join([f"reference-{role}", *deviate]))
+            yield workspace.follow(loaded, reference.ports["control"]), named
         except CommandError as error:
             _stop(f"--deviate: {error}")
         finally:
             reference.stop()
 
 
-def _check_target(file: Path) -> None:
+def _loaded(file: Path) -> "Target":
     from medmij_conformance.target import TargetError, load
 
     try:
-        load(file)
+        return load(file)
     except TargetError as error:
         _stop(str(error))
 
 
-def _run_scenarios(file: Path, options: Sequence[str], command: str, *, quiet: bool) -> int:
-    """Run the features against a target file as ``pytest features --target FILE`` would, with our own words on the terminal."""
+def _run_scenarios(target: "Target", options: Sequence[str], command: str, *, quiet: bool) -> int:
+    """Run the features against a target as ``pytest features --target FILE`` would, with our own words on the terminal."""
     import pytest
 
     from medmij_conformance.terminal import Terminal
 
-    terminal = Terminal(command, quiet=quiet)
+    terminal = Terminal(command, target, quiet=quiet)
+    code = _pytest(["-p", "medmij_conformance.plugin", "--target", str(target.path), *options], terminal)
+    if terminal.run:
+        return code
+    return CONFIGURATION_WRONG if code in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED} else HARNESS_WRONG
+
+
+def _pytest(options: Sequence[str], plugin: object) -> int:
+    """One session of pytest over the features, in which nothing of its surroundings takes part. Gives pytest's exit code."""
+    import pytest
+
     features = data_path("features")
-    # Other plugins of the environment could change a verdict.
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
+    with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins of the environment could change a verdict
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
-        arguments = [
-            "-c",
-            str(settings),
-            "--rootdir",
-            folder,
-            "-p",
-            "pytest_bdd.plugin",
-            "-p",
-            "medmij_conformance.plugin",
-        ]
+        arguments = ["-c", str(settings), "--rootdir", folder, "-p", "pytest_bdd.plugin"]
         arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:warnings", "--noconftest", "--capture=no"]
-        arguments += ["--target", str(file), *options, str(features / "test_features.py")]
-        code = int(pytest.main(arguments, plugins=[terminal]))
-    if terminal.run is None and code not in {CONFIGURATION_WRONG}:
-        return CONFIGURATION_WRONG if code == pytest.ExitCode.USAGE_ERROR else HARNESS_WRONG
-    return CONFIGURATION_WRONG if terminal.run is None else code
+        return int(pytest.main([*arguments, *options, str(features / "test_features.py")], plugins=[plugin]))
+
+
+@main.command()
+@click.argument("target")
+@click.option("--plan", "name", type=click.Choice(["quick", "full"]), default="quick", show_default=True, help="What is promised.")
+@click.option("--only", metavar="ID", multiple=True, help="Only this requirement; may be repeated.")
+@click.option("--attended/--unattended", default=False, show_default=True, help="Whether an operator will be at the terminal.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def plan(target: str, name: str, only: tuple[str, ...], attended: bool, as_json: bool) -> None:
+    """What a run of TARGET would do: scenarios, time, hand steps, missing hooks, and what would stay open and why."""
+    from medmij_conformance.preview import Collector, preview
+    from medmij_conformance.report.text import visible
+
+    _check_requirements(only)
+    collector = Collector()
+    with _target(target, ()) as (loaded, _):
+        _pytest(["-p", "medmij_conformance.plugin", "--collect-only"], collector)
+        found = preview(loaded, name, collector.items, only=only, attended=attended)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+        return
+    for line in found.lines():
+        click.echo(visible(line, lines=False))
+
+
+@main.command()
+def steps() -> None:
+    """Every sentence that a feature can use: those of the steps by module, and those of the checks with their requirements."""
+    import importlib
+
+    from medmij_conformance import plugin
+    from medmij_conformance.step_lookup import sentences
+    from medmij_conformance.verdict import REGISTRY
+
+    for module in plugin.pytest_plugins:
+        importlib.import_module(module)
+    for kind, sentence, module in sorted(sentences(), key=lambda found: (found[2], found[0], found[1])):
+        if module != "gateway" or kind != "then":  # one step stands for the sentences of all checks
+            click.echo(f"{module:<16} {kind.capitalize():<5} {sentence}")
+    for check in sorted(REGISTRY.values(), key=lambda check: check.then):
+        click.echo(f"{'gateway':<16} Then  {check.then}  [{', '.join(check.requirements)}]")
 
 
 @main.command()
@@ -211,6 +272,28 @@ def verify(directory: Path, rejudge: bool) -> None:
     sys.exit(1 if problems else 0)
 
 
+@main.command()
+@click.argument("before", type=_DIRECTORY)
+@click.argument("after", type=_DIRECTORY)
+def compare(before: Path, after: Path) -> None:
+    """What changed from the run in directory BEFORE to that in AFTER, check by check; exit 1 when something did."""
+    from medmij_conformance.report import compare as comparison
+    from medmij_conformance.report.text import visible
+
+    first, second = _read_run(before), _read_run(after)
+    for line in comparison.settings(first, second):
+        click.echo(visible(line, lines=False), err=True)
+    changed = comparison.differences(first, second)
+    for each in changed:
+        seen = f": {each.observed}" if each.kind in {"worse", "new"} else ""
+        line = (
+            f"{each.kind:<6} {each.check} in {each.scenario} ({', '.join(each.requirements)}): {each.before} -> {each.after}{seen}"
+        )
+        click.echo(visible(line, lines=False))
+    click.echo(f"{len(changed)} checks have another outcome" if changed else "every check has the same outcome", err=True)
+    sys.exit(1 if changed else 0)
+
+
 def _read_run(directory: Path) -> "Run":
     import medmij_conformance.checks  # noqa: F401 the judgements of a journal name checks
     from medmij_conformance.report import JournalError, read_run
@@ -223,7 +306,7 @@ def _read_run(directory: Path) -> "Run":
 
 @main.command()
 @click.argument("directory", type=_DIRECTORY)
-@click.option("--role", type=click.Choice(["dvza"]), default="dvza", show_default=True, help="The role that is tested.")
+@click.option("--role", type=_ROLE, default="dvza", show_default=True, help="The role that is tested.")
 def init(directory: Path, role: str) -> None:
     """Make DIRECTORY with a commented target file, a throw-away test PKI and the lists."""
     from medmij_conformance import workspace
@@ -238,21 +321,54 @@ def init(directory: Path, role: str) -> None:
 @click.argument("target", type=_FILE)
 @click.option("--out", type=_DIRECTORY, required=True, help="Where the lists are written.")
 def export_lists(target: Path, out: Path) -> None:
-    """Write the lists on which the harness stands, as TARGET says, for a gateway to load."""
-    from medmij_conformance import workspace
-    from medmij_conformance.target import TargetError, load
+    """Write the lists on which the harness stands, as TARGET says, for a gateway to load; and DigiD's metadata, if it plays it."""
+    from medmij_conformance import listing
+
+    loaded = _loaded(target)
+    try:
+        documents = listing.lists_for(loaded)
+    except ValueError as error:
+        _stop(f"{target}: lists.generation: {error}; expected offers that generation {loaded.lists.generation} can express")
+    if loaded.login.mode == "digid":
+        from medmij_conformance.digid import metadata_of
+        from medmij_conformance.workspace import DIGID_METADATA
+
+        documents = {**documents, DIGID_METADATA: metadata_of(loaded)}
+    for path in listing.write_lists(documents, out):
+        click.echo(str(path))
+
+
+@main.command(name="lists")
+@click.argument("files", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--generation", metavar="NAME", help="That of all files: 1.0, 1.1 or metamodel (default: the oldest that fits them).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def check_lists(files: tuple[Path, ...], generation: str | None, as_json: bool) -> None:
+    """Validate lists of MedMij Registratie, and hold those that are given together against one another.
+
+    Says for each error where it stands and which requirements it breaks. Exit 1 when a list is not valid, 2 when a file cannot
+    be read.
+    """
+    from medmij_conformance import list_files
 
     try:
-        documents = workspace.lists_for(load(target))
-    except TargetError as error:
-        _stop(str(error))
-    for path in workspace.write_lists(documents, out):
-        click.echo(str(path))
+        reports = list_files.judge_files(files, generation=generation or "")
+    except ValueError as error:
+        _stop(f"--generation: {error}")
+    if as_json:
+        valid = all(each.valid for each in reports)
+        click.echo(json.dumps({"valid": valid, "files": [each.as_json() for each in reports]}, ensure_ascii=False, indent=1))
+    else:
+        for each in reports:
+            for line in list_files.told(each):
+                click.echo(line)
+    if any(each.unreadable for each in reports):
+        sys.exit(CONFIGURATION_WRONG)
+    sys.exit(0 if all(each.valid for each in reports) else 1)
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--role", type=click.Choice(["dvza", "dvp", "registratie"]), help="Only this role.")
+@click.option("--role", type=_ROLE, help="Only this role.")
 @click.option("--record", type=_DIRECTORY, metavar="DIR", help="Renew the record from the report of a reference run.")
 def coverage(as_json: bool, role: str | None, record: Path | None) -> None:
     """Which scenarios and checks show which requirement, and which deviations prove that these can fail."""
@@ -271,13 +387,20 @@ def coverage(as_json: bool, role: str | None, record: Path | None) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--jobs", type=int, default=2, show_default=True, help="Processes at a time.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes at a time.")
 @click.option("--only", metavar="NAME", multiple=True, help="Only this deviation; may be repeated.")
-def selftest(as_json: bool, jobs: int, only: tuple[str, ...]) -> None:
+@click.option("--whole", is_flag=True, help="Every deviation runs every scenario, not only those of the checks that it breaks.")
+@click.option("--role", type=_ROLE, multiple=True, help="Only this role.")
+def selftest(as_json: bool, jobs: int, only: tuple[str, ...], whole: bool, role: tuple[str, ...]) -> None:
     """Prove that every check can fail: the kill matrix, and counterparts that do nothing."""
-    from medmij_conformance.selftest import run_selftest
+    from medmij_conformance.reference.roles import REFERENCES
+    from medmij_conformance.selftest import UnknownDeviationError, run_selftest
 
-    result = run_selftest(jobs, only, lambda line: click.echo(line, err=True))
+    roles = role or tuple(REFERENCES)
+    try:
+        result = run_selftest(jobs, only, whole=whole, progress=lambda line: click.echo(line, err=True), roles=roles)
+    except UnknownDeviationError as error:
+        _stop(f"--only: {error}")
     if as_json:
         click.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=1))
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medmij_conformance import data_path
-from medmij_conformance.reference.dvza_deviations import DEVIATIONS
+from medmij_conformance.reference.roles import REFERENCES
 from medmij_conformance.report import Run
 from medmij_conformance.requirements import catalogue
 from medmij_conformance.requirements import release as load_release
@@ -22,7 +22,10 @@ COVERAGE = "coverage"
 
 
 def record(run: Run) -> dict[str, Any]:
-    """What a run against a conformant reference shows: for each check that passed, the scenarios in which it did."""
+    """What a run against a conformant reference shows: for each check that passed, the scenarios in which it did.
+
+    ``seconds`` is how long each scenario took, from which ``plan`` estimates.
+    """
     seen: defaultdict[str, set[str]] = defaultdict(set)
     requirements: defaultdict[str, set[str]] = defaultdict(set)
     for scenario in run.scenarios:
@@ -38,6 +41,7 @@ def record(run: Run) -> dict[str, Any]:
             name: {"requirements": sorted(requirements[name]), "scenarios": sorted(scenarios)}
             for name, scenarios in sorted(seen.items())
         },
+        "seconds": {scenario.id: round(scenario.duration_s, 2) for scenario in run.scenarios},
     }
 
 
@@ -70,7 +74,7 @@ def covered(role: str | None = None, release: str = "1.0") -> dict[str, Any]:
                 "scenarios": sorted({scenario for scenarios in checks.values() for scenario in scenarios}),
                 "checks": sorted(checks),
                 "killers": killers,
-                "reason": "" if checks else _reason(requirement.test, requirement.profile),
+                "reason": "" if checks else requirement.beyond_the_wire or "no scenario in this version",
             }
         )
     return {"release": release, "requirements": rows}
@@ -88,14 +92,5 @@ def _checks_by_requirement(release: str) -> Mapping[str, dict[str, list[str]]]:
 
 
 def _killers(check: str) -> list[str]:
-    return [d.name for d in DEVIATIONS.by_name.values() if check in d.breaks or check in d.warns]
-
-
-def _reason(test: str, profile: str) -> str:
-    if profile in {"later", "info"}:
-        return f"profile {profile}: not part of release 1.0"
-    if test == "evidence":
-        return "shown by documents, not on the wire"
-    if test == "operator":
-        return "needs the vendor's help, which this version does not ask for"
-    return "no scenario in this version"
+    every = [deviation for reference in REFERENCES.values() for deviation in reference.deviations.by_name.values()]
+    return [deviation.name for deviation in every if check in deviation.breaks or check in deviation.warns]

@@ -6,14 +6,17 @@ is why a verdict can be recomputed from the file alone.
 """
 
 import base64
+import html
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote_plus
 
 from medmij_conformance.redaction import Redactor, secrets_in
 
@@ -83,7 +86,7 @@ class Trouble:
 
     ``kind``: ``not-allowed`` (our own ``[connect]`` list), ``connect``, ``tls``, ``timeout``, ``reset``, ``protocol`` (no
     HTTP), ``too-large``, ``silent-endpoint`` (not sent any more after three time-outs in a row), ``out-of-time`` (the limit of
-    the scenario had passed before).
+    the scenario had passed before, or passed sooner than that of the exchange).
     """
 
     kind: str
@@ -92,7 +95,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """What a connection negotiated. Certificates by the SHA-256 of their DER encoding, leaf first."""
+    """What a connection negotiated. Certificates by the SHA-256 of their DER encoding, leaf first.
+
+    ``peer_names`` are the dNSName entries of a client's certificate, and ``peer_errors`` what OpenSSL thinks of it
+    (``depth:number``); both for connections that come to us. ``client_hello`` is what such a client said first, in hexadecimal;
+    kept with the first exchange after each ClientHello of another shape.
+    """
 
     version: str | None = None
     cipher: str | None = None
@@ -100,6 +108,9 @@ class Tls:
     certificate_requested: bool | None = None
     certificate_presented: bool = False
     alert: str | None = None
+    peer_names: tuple[str, ...] = ()
+    peer_errors: tuple[str, ...] = ()
+    client_hello: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +118,12 @@ class Exchange:
     """One request and what came of it.
 
     ``label`` names it for readers; ``endpoint`` is ``authorization``, ``page``, ``token``, ``resource``, ``client`` or
-    ``other``; ``identity`` is who asks (``pgo``, ``mallory``, ...), ``deviation`` the one thing that is wrong on purpose, and
-    ``twin`` the identity whose accepted request shows that nothing else was wrong. ``started`` and ``finished`` are seconds
+    ``other``; or ``digid``, where the gateway fetches the result of a login; or ``tls``, handshakes without HTTP: what was
+    offered is the body of the request, what came back that of the response; or one of two that never went over the wire:
+    ``shown``, a page as its scripts have made it, and ``leaving``, where a script sends the browser, not asked for.
+    ``identity`` is who asks (``pgo``, ``mallory``, ...), ``deviation`` the one thing that is wrong on purpose, and ``twin`` the
+    identity whose accepted request shows that nothing else was wrong.
+    ``started`` and ``finished`` are seconds
     on a monotonic clock since the journal began, ``at`` is the wall time of the start.
     """
 
@@ -138,11 +153,13 @@ class Exchange:
 class Evidence:
     """The append-only journal of one run. Thread-safe.
 
-    ``path`` None keeps it in memory only (unit tests).
+    ``path`` None keeps it in memory only (unit tests). With ``foreign_states`` the state in an address is a secret too: it is
+    then that of the gateway under test, and no word of ours.
     """
 
-    def __init__(self, path: Path | None = None, redactor: Redactor | None = None) -> None:
+    def __init__(self, path: Path | None = None, redactor: Redactor | None = None, *, foreign_states: bool = False) -> None:
         self.redactor = redactor or Redactor()
+        self._foreign_states = foreign_states
         self.records: list[dict[str, Any]] = []
         self.scenario = ""
         self._exchanges: dict[int, Exchange] = {}
@@ -198,6 +215,9 @@ class Evidence:
     def _learn(self, exchange: Exchange) -> None:
         """Register what the answer hands out. A request holds nothing new: what is ours is registered when we make it."""
         response = exchange.response
+        if exchange.endpoint == "leaving":  # the address was made by the gateway's script
+            for secret in secrets_in(exchange.request.url, (), exchange.request.text):
+                self.redactor.register(secret)
         if response is None:
             return
         search = exchange.endpoint == "resource"
@@ -206,6 +226,9 @@ class Evidence:
         for name, value in response.headers:
             if name.lower() == "set-cookie":
                 self.redactor.cookie_header(value)
+        if self._foreign_states:
+            for state in _states_in(response):
+                self.redactor.register(state)
 
     def _write(self, record: dict[str, Any]) -> None:
         self.records.append(record)
@@ -216,6 +239,14 @@ class Evidence:
             self._file.flush()
 
 
+def _states_in(response: Response) -> Iterator[str]:
+    """The values of ``state`` in the addresses that an answer sends a browser to."""
+    for text in (response.header("location") or "", response.header("refresh") or "", response.text):
+        for value in _STATE.findall(text):
+            yield unquote_plus(html.unescape(value))
+
+
+_STATE = re.compile(r"(?:[?&]|&amp;)state=([^&\s\"'<>#;]+)")
 _COOKIE_HEADERS = {"cookie", "set-cookie"}
 # A gateway may hand out a "code" that spells one of our words; the structure of a record must not change with it.
 _OWN_WORDS = {"type", "scenario", "outcome", "check", "release", "observation"}
@@ -266,24 +297,34 @@ def _redact_values(value: Any, redactor: Redactor) -> Any:
 
 def to_json(exchange: Exchange) -> dict[str, Any]:
     """The exchange as JSON: bodies are text where they are UTF-8, else ``{"base64": ...}``."""
-    data = asdict(exchange)
-    data["request"]["body"] = _body_to_json(exchange.request.body)
-    if exchange.response:
-        data["response"]["body"] = _body_to_json(exchange.response.body)
+    parts = {"request": exchange.request, "response": exchange.response, "trouble": exchange.trouble, "tls": exchange.tls}
+    data = {**_fields(exchange), **{name: part and _fields(part) for name, part in parts.items()}}
+    for name in ("request", "response"):
+        if data[name]:
+            data[name]["body"] = _body_to_json(data[name]["body"])
     return data
+
+
+def _fields(record: Exchange | Request | Response | Trouble | Tls) -> dict[str, Any]:
+    # Not asdict: that copies every header and every digest, hundreds of times in a run.
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def from_json(data: Mapping[str, Any]) -> Exchange:
     """The inverse of ``to_json``. Raises ``KeyError`` or ``TypeError`` when the record is no exchange."""
-    fields = {key: value for key, value in data.items() if key != "type"}
-    request, response, trouble, tls = (fields.pop(key) for key in ("request", "response", "trouble", "tls"))
+    own = {key: value for key, value in data.items() if key != "type"}
+    request, response, trouble, tls = (own.pop(key) for key in ("request", "response", "trouble", "tls"))
     return Exchange(
-        **fields,
+        **own,
         request=Request(**_message(request)),
         response=Response(**_message(response)) if response else None,
         trouble=Trouble(**trouble) if trouble else None,
-        tls=Tls(**{**tls, "peer_chain": tuple(tls["peer_chain"])}) if tls else None,
+        tls=Tls(**_tuples(tls)) if tls else None,
     )
+
+
+def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:

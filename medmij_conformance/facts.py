@@ -1,12 +1,15 @@
 """The fixtures of the features: the players, and the facts that checks ask for by name."""
 
+import typing
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
 from medmij_conformance.aging import Aged
 from medmij_conformance.cast import Cast
 from medmij_conformance.conformance import RUN, Conformance
+from medmij_conformance.counterparties.digid import LOGIN_PAGE
 from medmij_conformance.counterparties.pgo import Pgo
 from medmij_conformance.evidence import Evidence, Exchange
 from medmij_conformance.journey import Journey
@@ -48,8 +51,8 @@ def evidence(conformance: Conformance) -> Evidence:
 
 @pytest.fixture(scope="session")
 def cast(conformance: Conformance) -> Cast:
-    """Everybody the harness plays."""
-    return conformance.cast
+    """Everybody the harness plays towards a ZA gateway."""
+    return typing.cast(Cast, conformance.cast)
 
 
 @pytest.fixture
@@ -74,6 +77,12 @@ def pgo(cast: Cast) -> Pgo:
 def mallory(cast: Cast) -> Pgo:
     """The second listed PGO gateway, which misbehaves where a scenario says so."""
     return cast.pgo("mallory")
+
+
+@pytest.fixture
+def unlisted(cast: Cast) -> Pgo:
+    """A node with a good certificate that stands on no list."""
+    return cast.pgo("unlisted")
 
 
 @pytest.fixture
@@ -103,9 +112,10 @@ def mature(conformance: Conformance, travel: Travel) -> Mature:
         age = credential.lifetime_s + (credential.tolerance_s if side == "after" else -credential.tolerance_s)
         if not conformance.cellar.holds(name):
             conformance.cellar.lay_down(name, travel(), kind)
+        conformance.tend()
         wait = conformance.cellar.remaining(name, age)
         if wait > 1:
-            conformance.progress(f"{'waiting':<10} {name}  {wait:.0f} s until just {side} the end of the {kind}'s lifetime")
+            conformance.progress(f"{'waiting':<10} {name}  {wait:.0f} s until just {side} the end of its lifetime")
         aged = conformance.cellar.fetch(name, age)
         conformance.cast.client.allow(conformance.target.limits.scenario_s)
         return aged
@@ -120,6 +130,20 @@ def mature(conformance: Conformance, travel: Travel) -> Mature:
 def issued(aged: Aged) -> Exchange:
     """The exchange that brought the code or token that has grown old."""
     return aged.issued
+
+
+@pytest.fixture
+def on_the_way(aged: Aged) -> Exchange:
+    """The exchange by which something old was used when it was younger."""
+    if aged.on_the_way is None:
+        raise NotSeenError("no code or token was issued that could be kept")
+    return aged.on_the_way
+
+
+@pytest.fixture
+def moved_since_s(aged: Aged) -> int:
+    """How many seconds of the time since then were made by moving the gateway's clock."""
+    return aged.moved_since_s
 
 
 @pytest.fixture
@@ -144,6 +168,12 @@ def state(journey: Journey) -> str:
 def second_state(second_journey: Journey) -> str:
     """The state of the second collection of this scenario."""
     return second_journey.state
+
+
+@pytest.fixture
+def second_redirect_uri(second_journey: Journey) -> str:
+    """The redirect URI of the second collection of this scenario."""
+    return second_journey.redirect_uri
 
 
 @pytest.fixture
@@ -195,6 +225,13 @@ def visited(journey: Journey) -> tuple[Exchange, ...]:
 
 
 @pytest.fixture
+def visited_there(visited: tuple[Exchange, ...], target: Target) -> tuple[Exchange, ...]:
+    """What the person's browser exchanged with the gateway itself: the pages of a login elsewhere are not judged."""
+    elsewhere = {*target.login.hosts, *([target.digid.host] if target.digid else [])}
+    return tuple(exchange for exchange in visited if urlsplit(exchange.request.url).hostname not in elsewhere)
+
+
+@pytest.fixture
 def exchanged(evidence: Evidence) -> tuple[Exchange, ...]:
     """Everything that went between the gateways in this scenario."""
     return tuple(e for e in evidence.of_scenario(evidence.scenario) if e.endpoint in {"token", "resource"})
@@ -217,8 +254,14 @@ def _selectors(target: Target, intent: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def login_pages(target: Target) -> tuple[str, ...]:
-    """The selectors by which the recipe recognises a login page."""
+def login_pages(target: Target, login_forms: tuple[str, ...]) -> tuple[str, ...]:
+    """The selectors by which a login page is recognised: that of DigiD where we play it, else those of the recipe."""
+    return (LOGIN_PAGE,) if target.login.mode == "digid" else login_forms
+
+
+@pytest.fixture(scope="session")
+def login_forms(target: Target) -> tuple[str, ...]:
+    """The selectors by which the recipe recognises a login page of the gateway itself."""
     return _selectors(target, "log in")
 
 
@@ -230,8 +273,9 @@ def consent_pages(target: Target) -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def known_pages(target: Target) -> tuple[str, ...]:
-    """The selectors of all pages that the recipe knows."""
-    return tuple(dict.fromkeys(action.page for action in target.user_agent.actions))
+    """The selectors of all pages that are known: those of the recipe, and the login page of DigiD where we play it."""
+    own = [LOGIN_PAGE] if target.login.mode == "digid" else []
+    return tuple(dict.fromkeys([*own, *(action.page for action in target.user_agent.actions)]))
 
 
 def _controls(target: Target, intent: str) -> tuple[str, ...]:
@@ -253,10 +297,33 @@ def refuse(target: Target) -> tuple[str, ...]:
 @pytest.fixture
 def provider_name(journey: Journey) -> str:
     """The care provider as the consent page should show it."""
+    return provider_shown(journey)
+
+
+def provider_shown(journey: Journey) -> str:
+    """The care provider of a collection as its consent page should show it."""
     name: str | None = journey.offer.display_name
     if not name:
         raise NotSeenError("the target file gives the offer no display_name")
     return name
+
+
+@pytest.fixture
+def second_provider_name(second_journey: Journey) -> str:
+    """The care provider as the consent page of the second collection should show it."""
+    return provider_shown(second_journey)
+
+
+@pytest.fixture
+def consent_text(journey: Journey, target: Target, provider_name: str, service_name: str, pgo_name: str) -> str:
+    """The text of ``[consent] text`` with the names of this scenario's collection."""
+    if target.consent.text is None:
+        raise NotSeenError("the target file has no [consent] text")
+    names = {"zorgaanbieder": provider_name, "gegevensdienst": service_name, "pgo": pgo_name}
+    text = target.consent.text.read_text(encoding="utf-8")
+    for name, value in names.items():
+        text = text.replace("{" + name + "}", value)
+    return text
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from medmij_conformance.counterparties.pgo import Changes, Pgo
 from medmij_conformance.evidence import Exchange
-from medmij_conformance.protocol import oauth
+from medmij_conformance.protocol import fhir, oauth
 from medmij_conformance.target import Offer
 from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.client import Client
@@ -19,14 +19,15 @@ from medmij_conformance.wire.user_agent import UserAgent, Visit
 class Journey:
     """A collection under way.
 
-    ``person`` is a name for readers; what she fills in stands in her browser. ``visits`` are where the browser came to a halt,
-    in order; ``redirect_uri`` and ``state`` are what the authorization request said.
+    ``scopes`` are the right one (``scope``) and wrong ones in the same form, by name. ``person`` is a name for readers; what she
+    fills in stands in her browser. ``visits`` are where the browser came to a halt, in order; ``redirect_uri`` and ``state`` are
+    what the authorization request said.
     """
 
     client: Client
     pgo: Pgo
     offer: Offer
-    scope: str
+    scopes: Mapping[str, str]
     person: str
     browser: UserAgent
     resource_path: str
@@ -35,20 +36,33 @@ class Journey:
     visits: list[Visit] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
-    def begin(self, changes: Changes | None = None, *, deviation: str | None = None, method: str = "GET") -> Exchange:
+    def begin(self, changes: Changes | None = None, *, deviation: str | None = None) -> Exchange:
         """The PGO sends the person to the gateway; the browser follows to the first page. Gives the last exchange."""
         self.state = self.pgo.state() if not changes or "state" not in changes else _single(changes["state"])
         self.redirect_uri = self.pgo.redirect_uri
         if changes and "redirect_uri" in changes and deviation is None:
             self.redirect_uri = _single(changes["redirect_uri"])
         self.browser.redirect_uris = [self.redirect_uri]
-        request = self.pgo.authorization_request(self.offer, self.scope, self.state, changes, method)
+        request = self.pgo.authorization_request(self.offer, self.scope, self.state, changes)
         visit = self.browser.open(request, label="authorization request", endpoint="authorization", deviation=deviation)
         return self._halted(visit)
+
+    def knock(self) -> Exchange:
+        """An authorization request alone, by somebody without cookies who goes no further."""
+        request = self.pgo.authorization_request(self.offer, self.scope, self.pgo.state())
+        name, flow = self.pgo.name, self.browser.flow
+        knock = Exchange(
+            label="authorization request", endpoint="authorization", request=request, identity=name, twin=name, flow=flow
+        )
+        return self.client.send(knock)
 
     def act(self, *intents: str) -> Exchange:
         """The person does something on the page that her browser shows. Gives the last exchange."""
         return self._halted(self.browser.act(self.visits[-1], *intents, person=self.person))
+
+    def go(self, visit: Visit) -> Exchange:
+        """Her browser came to a halt somewhere else. Gives the last exchange."""
+        return self._halted(visit)
 
     def to_consent(self) -> Exchange:
         """From the start up to the consent page, or wherever the gateway brings her."""
@@ -112,6 +126,7 @@ class Journey:
         scheme: str = "Bearer",
         method: str = "GET",
         body: bytes = b"",
+        content_type: str = fhir.JSON,
         query: oauth.Parameters = (),
     ) -> Exchange:
         """The PGO (or ``by``) sends a FHIR request with its token (or another; None for none).
@@ -128,10 +143,16 @@ class Journey:
             scheme=scheme,
             method=method,
             body=body,
+            content_type=content_type,
             query=query,
         )
         exchange = replace(exchange, flow=self.browser.flow, deviation=deviation, twin=twin or pgo.name)
         return self.client.send(exchange, certificate=pgo.name if certificate == "" else certificate or "nobody")
+
+    @property
+    def scope(self) -> str:
+        """The scope that stands for the offer."""
+        return self.scopes["scope"]
 
     @property
     def token(self) -> str:

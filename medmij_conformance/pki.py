@@ -15,13 +15,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -183,6 +184,27 @@ class Authority:
         """The certificate of this authority alone: what a peer puts into its trust store if this is the root."""
         return _pem(self.certificate)
 
+    @property
+    def path_length(self) -> int | None:
+        """How many authorities may follow this one before a leaf; None: any number, or it does not say."""
+        try:
+            return self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+        except x509.ExtensionNotFound:
+            return None
+
+    def namesake(self) -> Self:
+        """An authority with the same names up to the root, and other keys: what somebody can make who is no authority."""
+        above = (self.certificate, *self.chain)
+        names = [above[-1].issuer, *(c.subject for c in reversed(above) if not _is_self_issued(c))]
+        made = type(self).root("TEST", ocsp_url=self.ocsp_url, crl_url=self.crl_url)
+        for number, name in enumerate(names):
+            key = make_key()
+            extensions = _authority_extensions(key, issuer=made if number else None, path_length=None)
+            period = _period(None, None, AUTHORITY_LIFETIME)
+            certificate = _sign(name, names[max(number - 1, 0)], key, made.key if number else key, period, extensions)
+            made = type(self)(certificate, key, made._chain_below() if number else (), self.ocsp_url, self.crl_url)
+        return made
+
     def intermediate(
         self,
         name: str,
@@ -194,20 +216,24 @@ class Authority:
         policies: Sequence[str] = (SERVICES_SERVER,),
         ocsp_url: str | None = None,
         crl_url: str | None = None,
+        without: Iterable[ObjectIdentifier] = (),
+        extensions: Iterable[Extension] = (),
     ) -> Self:
         """An authority below this one, valid for ten years.
 
         ``path_length`` is how many authorities may follow it before a leaf (``None``: no limit). The addresses are
-        those that it writes into what it issues, by default the same as this authority's.
+        those that it writes into what it issues, by default the same as this authority's. ``without`` and ``extensions`` as
+        in ``issue``.
         """
         own = _key(key)
-        extensions = [
+        profile = [
             *_authority_extensions(own, issuer=self, path_length=path_length),
             *_status_extensions(self.ocsp_url, self.crl_url),
             *_policy_extensions(policies),
         ]
+        amended = _amended(profile, without, extensions)
         period = _period(not_before, not_after, AUTHORITY_LIFETIME)
-        certificate = _sign(_authority_name(name), self.certificate.subject, own, self.key, period, extensions)
+        certificate = _sign(_authority_name(name), self.certificate.subject, own, self.key, period, amended)
         return type(self)(
             certificate,
             own,
@@ -285,14 +311,18 @@ def hierarchy(
     key: str | PrivateKey | None = None,
     ocsp_url: str = OCSP_URL,
     crl_url: str = CRL_URL,
+    path_length: int | None = 0,
+    authorities_ocsp_url: str | None = None,
 ) -> Hierarchy:
     """A hierarchy of four layers, leaf included, as PKIoverheid has: software that stops at three is a known fault.
 
-    ``name`` begins every common name and tells hierarchies apart.
+    ``name`` begins every common name and tells hierarchies apart; ``path_length`` is that of the TSP. ``authorities_ocsp_url`` is
+    what root and domain write into what they issue, by default the same as the TSP.
     """
-    root = Authority.root(f"{name} Private Root CA - G1", key=key, ocsp_url=ocsp_url, crl_url=crl_url)
+    above = ocsp_url if authorities_ocsp_url is None else authorities_ocsp_url
+    root = Authority.root(f"{name} Private Root CA - G1", key=key, ocsp_url=above, crl_url=crl_url)
     domain = root.intermediate(f"{name} Private Services CA - G1", key=key)
-    tsp = domain.intermediate(f"{name} TSP Private Services CA - G1", key=key, path_length=0)
+    tsp = domain.intermediate(f"{name} TSP Private Services CA - G1", key=key, path_length=path_length, ocsp_url=ocsp_url)
     return Hierarchy(root, domain, tsp)
 
 
@@ -333,6 +363,69 @@ def sign_detached(data: bytes, credential: Credential) -> bytes:
     return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary])
 
 
+# --- OCSP -------------------------------------------------------------------------------------------------------------
+
+OCSP_LIFETIME = timedelta(hours=1)
+
+
+def ocsp_signer(issuer: Authority, name: str = "TEST OCSP", **options: Any) -> Credential:
+    """A responder to which an authority has left its OCSP answers (RFC 6960 4.2.2.2); options as ``Authority.issue``."""
+    usage = {"usages": (ExtendedKeyUsageOID.OCSP_SIGNING,), "extensions": (_extension(x509.OCSPNoCheck()),)}
+    return issuer.issue(name.lower().replace(" ", "-"), common_name=name, names=(), ocsp_url="", **{**usage, **options})
+
+
+def ocsp_answer(
+    request: ocsp.OCSPRequest,
+    signer: Credential | Authority,
+    *,
+    status: str = "good",
+    serial: int | None = None,
+    this_update: datetime | None = None,
+    next_update: datetime | Literal["default"] | None = "default",
+    nonce: bool = True,
+) -> bytes:
+    """A signed OCSP answer in DER: ``status`` is good, revoked (an hour ago) or unknown; valid for an hour from now.
+
+    ``serial`` is another than was asked about; ``next_update`` None leaves it out; a nonce comes back when there was one and
+    ``nonce``. A delegated signer's certificate is inside.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    begins = this_update or now - timedelta(minutes=1)  # against slow clocks
+    revoked = status == "revoked"
+    builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+        issuer_name_hash=request.issuer_name_hash,
+        issuer_key_hash=request.issuer_key_hash,
+        serial_number=request.serial_number if serial is None else serial,
+        algorithm=request.hash_algorithm,
+        cert_status=getattr(ocsp.OCSPCertStatus, status.upper()),
+        this_update=begins,
+        next_update=max(begins, now) + OCSP_LIFETIME if next_update == "default" else next_update,
+        revocation_time=now - timedelta(hours=1) if revoked else None,
+        revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+    if isinstance(signer, Credential):
+        builder = builder.certificates([signer.certificate])
+    asked = next((e.value for e in request.extensions if isinstance(e.value, x509.OCSPNonce)), None)
+    if nonce and asked:
+        builder = builder.add_extension(asked, critical=False)
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def ocsp_error(status: str) -> bytes:
+    """An OCSP answer without content: malformed_request, internal_error, try_later, sig_required or unauthorized; in DER."""
+    return ocsp.OCSPResponseBuilder.build_unsuccessful(getattr(ocsp.OCSPResponseStatus, status.upper())).public_bytes(
+        serialization.Encoding.DER
+    )
+
+
+def with_broken_signature(certificate: x509.Certificate) -> x509.Certificate:
+    """The same certificate, signed by nobody: one octet of its signature is another."""
+    der = bytearray(certificate.public_bytes(serialization.Encoding.DER))
+    der[-5] ^= 0x01
+    return x509.load_der_x509_certificate(bytes(der))
+
+
 # --- names, dates and keys -------------------------------------------------------------------------------------------
 
 
@@ -350,7 +443,7 @@ def _leaf_name(hostname: str, organisation: str, common_name: str | None, oin: s
         (NameOID.COUNTRY_NAME, "NL"),
         (NameOID.ORGANIZATION_NAME, organisation),
         (NameOID.ORGANIZATION_IDENTIFIER, _ORGANISATION_IDENTIFIER),
-        (NameOID.SERIAL_NUMBER, _test_oin(hostname) if oin is None else oin),
+        (NameOID.SERIAL_NUMBER, test_oin(hostname) if oin is None else oin),
         (NameOID.COMMON_NAME, hostname if common_name is None else common_name),
     )
 
@@ -360,7 +453,7 @@ def _name(*attributes: tuple[ObjectIdentifier, str]) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes if value])
 
 
-def _test_oin(hostname: str) -> str:
+def test_oin(hostname: str) -> str:
     """An OIN (twenty digits: prefix, number, 000) of the test range 00000099, the same for the same host name."""
     number = int.from_bytes(hashlib.sha256(hostname.encode()).digest()[:8]) % 10**9
     return f"00000099{number:09}000"

@@ -4,26 +4,30 @@
 plugin does nothing, so the project's own tests run as any others.
 """
 
+import contextlib
 import importlib.util
 import inspect
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 import medmij_conformance.checks  # noqa: F401 fills the registry before the steps are made from it
-from medmij_conformance import data_path
-from medmij_conformance.conformance import RUN, Conformance
+from medmij_conformance import data_path, step_lookup
+from medmij_conformance.conformance import RUN, Conformance, ReportDirectoryError
 from medmij_conformance.judge import Judge
 from medmij_conformance.planning import PLANS, Planned, is_scenario, planned_of, select
+from medmij_conformance.report.baseline import BaselineError
 from medmij_conformance.requirements import CatalogueError
 from medmij_conformance.sentences import checks_of
 from medmij_conformance.target import TargetError
-from medmij_conformance.verdict import EXIT_CODES, CannotJudgeError, Check, Judgement, Outcome
+from medmij_conformance.verdict import CannotJudgeError, Check, Judgement, Outcome, worst
 from medmij_conformance.wire.hooks import HookError
 
 
@@ -41,7 +45,8 @@ def _load_steps() -> list[str]:
     return [f"{name}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
 
 
-pytest_plugins = ["medmij_conformance.facts", *_load_steps()]
+_FACTS = ("facts", "facts_digid", "facts_dvp", "facts_registratie", "facts_lists", "facts_meeting", "facts_network")
+pytest_plugins = [*(f"medmij_conformance.{name}" for name in _FACTS), *_load_steps()]
 
 
 class NotConformantError(AssertionError):
@@ -60,7 +65,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("medmij", "MedMij conformance")
     group.addoption("--target", metavar="FILE", help="the target file: what is tested and how to reach it")
     group.addoption("--plan", choices=PLANS, default="quick", help="what the run promises (default: quick)")
+    group.addoption("--for", metavar="TIME", help="plan watch: how long is watched, such as 26h (the default), 90m or 2d")
+    group.addoption("--continue", metavar="DIR", help="plan watch: go on with the run whose report is there")
     group.addoption("--only", metavar="ID", action="append", default=[], help="only this requirement; may be repeated")
+    group.addoption("--baseline", metavar="FILE", help="known deviations: they change the exit code, never an outcome")
+    group.addoption("--attended", action="store_true", default=None, help="an operator at the terminal can be asked")
+    group.addoption("--unattended", action="store_false", dest="attended", help="nobody can (default without a terminal)")
     group.addoption("--seed", type=int, help="seed of the harness's own random choices (default: a new one)")
     group.addoption("--report-dir", metavar="DIR", help="where the report goes (default: reports/<time>-<target>)")
 
@@ -71,8 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         config.stash[RUN] = Conformance(config)
-    except (TargetError, CatalogueError) as error:
+    except (TargetError, CatalogueError, BaselineError, ReportDirectoryError) as error:
         raise pytest.UsageError(str(error)) from error
+    if not config.pluginmanager.has_plugin("terminal"):
+        config.option.tbstyle = "native"  # nobody will read the tracebacks, and pytest's own take long to make
+    step_lookup.install()
     features = data_path("features").resolve()
     wanted = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     config.stash[_WANTED] = [path for path in wanted if path.is_relative_to(features) and path.suffix != ".py"]
@@ -100,7 +113,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen: list[pytest.Item] = []
     if run:
         places = config.stash[_WANTED]
-        chosen, run.postponed = select(scenarios, run.asked(places))
+        chosen, run.postponed, run.barred = select(scenarios, run.asked(places))
     if dropped := [item for item in scenarios if item not in chosen]:
         config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if item not in scenarios] + chosen
@@ -119,11 +132,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     run = session.config.stash.get(RUN, None)
     if run is None or exitstatus in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR} or not run.planned:
         return
-    if exitstatus == pytest.ExitCode.INTERRUPTED:
-        run.trouble = "the run was interrupted from the keyboard"
+    if not run.trouble and (run.interrupted or exitstatus == pytest.ExitCode.INTERRUPTED):
+        run.trouble, run.interrupted = "the run was interrupted from the keyboard", True
     run.close()
     if run.run:
-        session.exitstatus = EXIT_CODES[run.run.verdict]
+        session.exitstatus = run.exit_code
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """However the session ends, nothing of ours stays behind."""
+    run = config.stash.get(RUN, None)
+    if run:
+        run.go_home()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -144,6 +164,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     run = item.config.stash.get(RUN, None)
     if run is None or not is_scenario(item):
         return (yield)
+    if run.interrupted:
+        raise KeyboardInterrupt
     planned = planned_of(item)
     frame = _Frame(planned, time.monotonic())
     item.stash[_FRAME] = frame
@@ -159,12 +181,30 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         run.evidence.scenario = ""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
     """Before the first scenario, begin what has to grow old."""
     run = session.config.stash.get(RUN, None)
-    if run and not session.config.option.collectonly:
+    if run is None or session.config.option.collectonly:
+        return (yield)
+    with _noting_interrupts(run):
         run.lay_down()
+        return (yield)
+
+
+@contextlib.contextmanager
+def _noting_interrupts(run: Conformance) -> Iterator[None]:
+    """Note an interrupt before it is raised: Python drops one that comes in a callback of a weak reference or a finaliser."""
+
+    def note(number: int, frame: FrameType | None) -> None:
+        run.interrupted = True
+        signal.default_int_handler(number, frame)
+
+    usual = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 @dataclass(slots=True)
@@ -173,6 +213,7 @@ class _Frame:
     began: float
     outcome: str = "not_tested"
     reason: str = ""
+    judged: bool = False
 
 
 _FRAME = pytest.StashKey[_Frame]()
@@ -187,11 +228,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
         match call.excinfo.value:
             case NotConformantError():
                 frame.outcome = "fail"
+            case HookError() as unanswered if (
+                call.when == "teardown"
+            ):  # in what a scenario leaves behind: nothing after it could be trusted
+                frame.outcome, frame.reason = "not_tested", str(unanswered)
+                run = item.config.stash[RUN]
+                run.trouble = item.session.shouldstop = f"the run stopped: {unanswered}"
             case pytest.skip.Exception() as skipped:
                 frame.outcome, frame.reason = "not_tested", str(skipped)
             case error:
                 frame.outcome, frame.reason = "error", f"{type(error).__name__}: {error}"
-    elif frame and call.when == "call" and not call.excinfo:
+    elif frame and call.when == "call" and not call.excinfo and not frame.judged:
         frame.outcome = "pass"
     return report
 
@@ -229,6 +276,8 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
         raise HarnessError("; ".join(judgement.reason for judgement in errors))
     if bad:
         raise NotConformantError("\n".join(_explain(check, judgement) for check, judgement in bad))
+    frame = request.node.stash[_FRAME]
+    frame.outcome, frame.judged = worst(j.outcome for _, j in judge.judgements).value, bool(judge.judgements)
     if open_:
         pytest.skip("; ".join(dict.fromkeys(judgement.reason for judgement in open_)))
 

@@ -27,6 +27,7 @@ _GLOBAL_LENGTH = 16  # a shorter cookie value ("nl", "1") is masked where it sta
 _PARAMETERS = "code|access_token|refresh_token|id_token|client_secret|SAMLart|SAMLResponse|assertion"
 _QUERY_SECRET = re.compile(rf"(?:[?&#]|&amp;|^|\s)({_PARAMETERS})=([^&\s\"'<>#;]+)")
 _JSON_SECRET = re.compile(r'"(access_token|refresh_token|id_token)"\s*:\s*("(?:[^"\\]|\\.)+")')
+_JSON_CODE = re.compile(rf'"code"\s*:\s*"({UUID.pattern})"')  # other "codes" in JSON are words, such as those of errors
 _BEARER = re.compile(r"^\s*(?:bearer|basic|mac)\s+(\S+)", re.IGNORECASE)
 
 
@@ -73,6 +74,7 @@ class Redactor:
         self._key = key or secrets.token_bytes(32)
         self._replacements: dict[str, str] = {}
         self._longest_first: list[str] = []
+        self._lengths: list[int] = []  # of those, below zero, so that they rise: to look one up takes no function
 
     def register(self, value: str) -> None:
         """From now on ``value`` is a secret, as it is and as URL, HTML, form and JSON encodings write it."""
@@ -109,7 +111,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` with every registered secret replaced, a longer one before one that is part of it."""
-        for secret in self._longest_first:
+        # Most texts are shorter than most secrets, which then cannot be in them.
+        for secret in self._longest_first[bisect.bisect_left(self._lengths, -len(text)) :]:
             if secret in text:
                 text = text.replace(secret, self._replacements[secret])
         return text
@@ -129,7 +132,9 @@ class Redactor:
 
     def _mask(self, secret: str, pseudonym: str, *, again: bool = False) -> None:
         if secret not in self._replacements:
-            bisect.insort(self._longest_first, secret, key=lambda known: -len(known))
+            place = bisect.bisect_right(self._lengths, -len(secret))
+            self._lengths.insert(place, -len(secret))
+            self._longest_first.insert(place, secret)
         elif not again:
             return
         self._replacements[secret] = pseudonym
@@ -206,6 +211,8 @@ def secrets_in(url: str, headers: Iterable[tuple[str, str]], body: str, *, searc
         for name, value in _QUERY_SECRET.findall(text):
             if not (search_parameters and name == "code"):
                 yield unquote_plus(html.unescape(value))
+    if not search_parameters:
+        yield from _JSON_CODE.findall(body)
     for _, value in _JSON_SECRET.findall(body):
         with contextlib.suppress(ValueError):
             yield json.loads(value, strict=False)

@@ -24,6 +24,11 @@ ROLES: Mapping[str, frozenset[str]] = {
 LEVELS = ("MUST", "SHOULD", "MAY")
 TESTS = ("blackbox", "operator", "evidence")
 PROFILES = ("1.0", "derived", "later", "info")
+_BEYOND_THE_WIRE = {
+    "blackbox": "",
+    "operator": "needs the vendor's help (a hook or an operator), which this version does not ask for",
+    "evidence": "shown by documents, not on the wire",
+}
 
 
 class CatalogueError(ValueError):
@@ -63,6 +68,13 @@ class Requirement:
     def at_most_warning(self) -> bool:
         """A SHOULD or MAY, and what only a later release or an informative text says, never fails a gateway."""
         return self.level != "MUST" or self.profile in {"later", "info"}
+
+    @property
+    def beyond_the_wire(self) -> str:
+        """Why scenarios alone do not show it; empty for a black-box rule of the release."""
+        if self.profile in {"later", "info"}:
+            return f"profile {self.profile}: not part of release 1.0"
+        return _BEYOND_THE_WIRE[self.test]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +116,27 @@ class Credential:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gegevensdienst:
     """A data service of the catalogue: the name that people see, the kind of its FHIR requests, and one of
-    them, relative to the resource endpoint."""
+    them, relative to the resource endpoint. ``pgo_code`` is its code on the side of the PGO."""
 
     code: str
+    pgo_code: str
     name: str
     service: str
     request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTimes:
+    """How often lists are published and fetched, in seconds, each with the tolerance of the judge."""
+
+    update_s: int
+    update_tolerance_s: int
+    whitelist_fetch_s: int
+    whitelist_fetch_tolerance_s: int
+    whitelist_fetch_advised_s: int
+    zal_fetch_s: int
+    zal_fetch_tolerance_s: int
+    reload_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +153,15 @@ class Release:
     scope_template: str
     code: Credential
     token: Credential
+    lists: ListTimes
     exceptions: Mapping[int, ProtocolException]
     gegevensdiensten: Mapping[str, Gegevensdienst]
     request_parameters: tuple[str, ...]
     tls_edition: str
+    tls_levels: Mapping[str, tuple[str, ...]]
+    """Channel (``front``, ``back``) -> the levels of the TLS guideline that may be used there."""
+    note: str = ""
+    """What every report of this release says beside its verdict."""
 
     def exception(self, number: int) -> ProtocolException:
         """Row ``number`` of the exception table. Raises ``KeyError`` if this release has no such row."""
@@ -194,8 +226,10 @@ def release(name: str = "1.0") -> Release:
             **{
                 **data,
                 "request_parameters": tuple(data["request_parameters"]),
+                "tls_levels": {channel: tuple(levels) for channel, levels in data["tls_levels"].items()},
                 "code": Credential(**data["code"]),
                 "token": Credential(**data["token"]),
+                "lists": ListTimes(**data["lists"]),
                 "exceptions": {row.number: row for row in exceptions},
                 "gegevensdiensten": {row.code: row for row in services},
             }

@@ -1,37 +1,51 @@
 """How we know that every check can fail: the kill matrix and the null counterparts.
 
-Every deviation of a reference is switched on in turn (legal oddities several at a time) and all scenarios are run against
-it. The checks that object must
-be exactly those that the deviation declares; every check must be in at least one such set; no two checks may always be killed
-together; and against counterparts that do nothing, no check may pass.
+Every deviation of a reference is switched on in turn (legal oddities several at a time) and scenarios are run against it. The
+checks that object must be exactly those that the deviation declares; every check must be in at least one such set; no two checks
+may always be killed together; and against counterparts that do nothing, no check may pass.
+
+A deviation runs the scenarios of the checks that it declares, and the controls; with ``whole`` it runs every scenario of the plan.
+What declares nothing (legal oddities, load shedding, counterparts that do nothing) always runs every scenario: any may object.
 """
 
+import contextlib
+import difflib
 import json
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from medmij_conformance.reference.deviation import Deviation
-from medmij_conformance.reference.dvza_deviations import DEVIATIONS, NULL_ANSWERS, ODDITIES_TOGETHER, SHEDDING
+from medmij_conformance.reference.roles import REFERENCES
 from medmij_conformance.report import build_run
 from medmij_conformance.verdict import REGISTRY, Outcome
 
 CLOSED_PORT = "a closed port"
 CONFORMANT = "conformant"
+NEEDS_A_BROWSER = frozenset(name for reference in REFERENCES.values() for name in reference.needs_a_browser)
+UNDECIDED = NEEDS_A_BROWSER.union(*(reference.needs_patience for reference in REFERENCES.values()))
+VARIANT_S = 600  # seconds after which a worker that still runs the same variant is taken for dead
+
+
+class UnknownDeviationError(ValueError):
+    """A name that no deviation has; the message tells the nearest names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One run of all scenarios against one variant of the reference: the outcomes of each check, and the run's verdict."""
+    """One run of scenarios against one variant of the reference: the outcomes of each check, and the run's verdict."""
 
     variant: str
     verdict: str
     outcomes: Mapping[str, tuple[str, ...]]
+    role: str = "dvza"
 
     def with_outcome(self, *outcomes: Outcome) -> frozenset[str]:
         """The checks that had one of these outcomes in some scenario."""
@@ -45,7 +59,7 @@ def round_of(variant: str, records: Iterable[Mapping[str, Any]]) -> Round:
     for scenario in run.scenarios:
         for verdict in scenario.verdicts:
             outcomes[verdict.check].append(verdict.outcome.value)
-    return Round(variant=variant, verdict=run.verdict, outcomes={name: tuple(v) for name, v in outcomes.items()})
+    return Round(variant=variant, verdict=run.verdict, outcomes={n: tuple(v) for n, v in outcomes.items()}, role=run.role)
 
 
 @dataclass(slots=True)
@@ -56,16 +70,27 @@ class Result:
     problems: list[str] = field(default_factory=list)
     killers: dict[str, list[str]] = field(default_factory=dict)
     null_passes: dict[str, list[str]] = field(default_factory=dict)
+    roles: dict[str, list[str]] = field(default_factory=dict)
+    """Check -> the roles whose scenarios run it."""
+
+    def add(self, role: str, other: "Result") -> None:
+        """Take in what was found for a role."""
+        self.rounds += other.rounds
+        self.problems += [f"{role}: {problem}" for problem in other.problems]
+        for name, killers in other.killers.items():
+            self.killers[name] = self.killers.get(name, []) + killers
+            self.roles.setdefault(name, []).append(role)
+        self.null_passes |= {f"{role}: {name}": passes for name, passes in other.null_passes.items()}
 
     def as_json(self) -> dict[str, Any]:
         """The contract of ``selftest --json``."""
         return {
             "checks": [
-                {"id": name, "role": "dvza", "killers": killers, "killed": bool(killers)}
+                {"id": name, "role": " ".join(self.roles.get(name, ())), "killers": killers, "killed": bool(killers)}
                 for name, killers in sorted(self.killers.items())
             ],
             "null": [{"name": name, "passes": passes} for name, passes in self.null_passes.items()],
-            "reference": [{"role": "dvza", "verdict": r.verdict} for r in self.rounds if r.variant == CONFORMANT],
+            "reference": [{"role": r.role, "verdict": r.verdict} for r in self.rounds if r.variant == CONFORMANT],
             "problems": self.problems,
         }
 
@@ -75,23 +100,29 @@ def judge_rounds(rounds: Sequence[Round], deviations: Mapping[str, Deviation]) -
     result = Result(rounds=list(rounds))
     by_name = {each.variant: each for each in rounds}
     checks = sorted({name for each in rounds for name in each.outcomes})
-    baseline = by_name[CONFORMANT]
-    if baseline.verdict != "pass":
-        result.problems.append(f"the conformant reference is {baseline.verdict}, expected pass")
-    for name in checks:
-        if not set(baseline.outcomes.get(name, ("nothing",))) <= {Outcome.PASS.value, Outcome.ATTESTED.value}:
-            result.problems.append(f"{name}: {baseline.outcomes.get(name)} on the conformant reference, expected pass")
+    if CONFORMANT in by_name:
+        result.problems += _baseline_problems(by_name[CONFORMANT], checks)
     for name, deviation in deviations.items():
         if name in by_name:
             result.problems += compare(deviation, by_name[name])
     for each in rounds:
         if " + " in each.variant and (objected := sorted(each.with_outcome(Outcome.FAIL, Outcome.WARNING, Outcome.ERROR))):
             result.problems.append(f"{', '.join(objected)} objected to something legal among {each.variant}")
-        if each.variant in SHEDDING and (failed := sorted(each.with_outcome(Outcome.FAIL))):
+        if " + " in each.variant and each.verdict != "pass":
+            result.problems.append(f"the run's verdict is {each.verdict} with something legal among {each.variant}, expected pass")
+        if each.variant in REFERENCES[each.role].shedding and (failed := sorted(each.with_outcome(Outcome.FAIL))):
             result.problems.append(f"{each.variant}: {', '.join(failed)} failed on an answer that says nothing")
     _find_killers(result, checks, deviations)
     _find_null_passes(result, deviations)
     return result
+
+
+def _baseline_problems(baseline: Round, checks: Iterable[str]) -> Iterator[str]:
+    if baseline.verdict != "pass":
+        yield f"the conformant reference is {baseline.verdict}, expected pass"
+    for name in checks:
+        if not set(baseline.outcomes.get(name, ("nothing",))) <= {Outcome.PASS.value, Outcome.ATTESTED.value}:
+            yield f"{name}: {baseline.outcomes.get(name)} on the conformant reference, expected pass"
 
 
 def compare(deviation: Deviation, seen: Round) -> list[str]:
@@ -104,8 +135,8 @@ def compare(deviation: Deviation, seen: Round) -> list[str]:
             problems.append(f"{deviation.name}: {kind} {', '.join(missing)}, but these did not object")
         if extra := sorted(found - declared):
             problems.append(f"{deviation.name}: {', '.join(extra)} objected, but are not declared under {kind}")
-    expected = "fail" if deviation.breaks else "pass"
-    if seen.verdict not in {expected, "undecided" if deviation.untested else expected}:
+    expected = "fail" if deviation.breaks else "undecided" if deviation.name in UNDECIDED else "pass"
+    if seen.verdict != expected:
         problems.append(f"{deviation.name}: the run's verdict is {seen.verdict}, expected {expected}")
     if errors := sorted(seen.with_outcome(Outcome.ERROR)):
         problems.append(f"{deviation.name}: {', '.join(errors)} ended in an error of ours")
@@ -129,36 +160,176 @@ def _find_killers(result: Result, checks: Sequence[str], deviations: Mapping[str
 
 def _find_null_passes(result: Result, deviations: Mapping[str, Deviation]) -> None:
     for each in result.rounds:
-        if each.variant != CONFORMANT and each.variant not in deviations and " + " not in each.variant:
+        unseen = each.variant in NEEDS_A_BROWSER or (each.variant not in deviations and " + " not in each.variant)
+        if each.variant != CONFORMANT and unseen:
             passed = sorted(each.with_outcome(Outcome.PASS, Outcome.ATTESTED, Outcome.WARNING))
             result.null_passes[each.variant] = passed
             if passed:
                 result.problems.append(f"{each.variant}: {', '.join(passed)} passed on a counterpart that does nothing")
 
 
-def run_selftest(parts: int = 2, only: Sequence[str] = (), progress: Callable[[str], None] = lambda _: None) -> Result:
-    """Run the whole selftest in ``parts`` processes at a time. ``only`` names deviations (the conformant run is always there)."""
-    names = [name for name in DEVIATIONS.by_name if not only or name in only]
-    together = {name for group in ODDITIES_TOGETHER for name in group}
-    groups = [" + ".join(name for name in group if name in names) for group in ODDITIES_TOGETHER]
-    single = [name for name in names if name not in together]
-    variants = [CONFORMANT, *single, *filter(None, groups), *([] if only else [*SHEDDING, *NULL_ANSWERS, CLOSED_PORT])]
-    shares = [variants[number::parts] for number in range(parts)]
-    with tempfile.TemporaryDirectory(prefix="selftest-") as folder:
-        running = []
-        for number, share in enumerate(shares):
-            out = Path(folder) / f"part-{number}.json"
-            command = [sys.executable, "-m", "medmij_conformance.selftest_worker", str(out), *share]
-            running.append((subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), out))
-        rounds = []
-        for process, out in running:
-            said, _ = process.communicate()
-            if not out.is_file():
-                raise RuntimeError(f"a part of the selftest ended with exit {process.returncode}:\n{said[-4000:]}")
-            rounds += [Round(**row) for row in json.loads(out.read_text(encoding="utf-8"))]
-            progress(f"{len(rounds)} of {len(variants)} variants run")
-    result = judge_rounds(rounds, DEVIATIONS.by_name)
+def declared(variant: str, role: str = "dvza") -> frozenset[str]:
+    """The checks that a variant says it breaks or that warn; none for one that nothing may object to, or that does nothing."""
+    deviation = REFERENCES[role].deviations.by_name.get(variant)
+    return deviation.breaks | deviation.warns if deviation else frozenset()
+
+
+def variants(only: Sequence[str] = (), role: str = "dvza") -> list[str]:
+    """What is run for a role, the conformant reference first; ``only`` names deviations of any role.
+
+    Raises ``UnknownDeviationError``.
+    """
+    known = {name for each in REFERENCES.values() for name in each.deviations.by_name}
+    for name in only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, cutoff=0.5) or sorted(known)[:3]
+            raise UnknownDeviationError(f"there is no deviation {name!r}; expected a name such as {', '.join(near)}")
+    reference = REFERENCES[role]
+    names = [name for name in reference.deviations.by_name if not only or name in only]
+    together = {name for group in reference.oddities_together for name in group}
+    groups = [" + ".join(name for name in group if name in names) for group in reference.oddities_together]
+    unhelpful = [] if only else [*reference.shedding, *reference.null_answers, CLOSED_PORT]
+    alone = sorted((name for name in names if name not in together), key=lambda name: bool(declared(name)))
+    return [CONFORMANT, *filter(None, groups), *unhelpful, *alone]
+
+
+def is_simple(variant: str, role: str) -> bool:
+    """Whether a variant is seen as well where people log in on a page of the reference itself, which takes half the messages.
+
+    That is so when DigiD has no part in it: neither the deviation nor a check that it breaks is about that login.
+    """
+    deviation = REFERENCES[role].deviations.by_name.get(variant)
+    if role in _SIMPLER and variant in NEEDS_A_BROWSER:
+        return True  # its own login page is one of those that need a browser
+    if role not in _SIMPLER or deviation is None or not declared(variant, role):
+        return False
+    modules = {REGISTRY[name].function.__module__ for name in declared(variant, role)} | {deviation.apply.__module__}
+    return not any(module.endswith(_SIMPLER[role]) for module in modules)
+
+
+_SIMPLER = {"dvza": ".digid"}
+"""Role -> the modules about a login that a simpler reference does not have."""
+
+
+class _WorkerError(Exception):
+    """A process ended before it had run a variant; the message says how and gives its last words."""
+
+
+class _Worker:
+    """A process that runs one variant after the other; it starts with the first."""
+
+    def __init__(self, role: str, *, whole: bool, simple: bool = False) -> None:
+        options = [*(["--whole"] * whole), *(["--simple"] * simple)]
+        self._command = [sys.executable, "-m", "medmij_conformance.selftest_worker", role, *options]
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 closed with the worker
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "_Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        self._said.close()
+
+    def run(self, variant: str) -> Round:
+        """Run one variant. Raises ``_WorkerError`` when the process ends before; the next call then starts another."""
+        pipe = subprocess.PIPE
+        process = self._process or subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=self._said, text=True)
+        self._process = process
+        watchdog = threading.Timer(VARIANT_S, process.kill)
+        watchdog.start()
+        try:
+            print(variant, file=process.stdin, flush=True)
+            line = process.stdout.readline() if process.stdout else ""
+        except BrokenPipeError:
+            line = ""
+        finally:
+            watchdog.cancel()
+        if not line:
+            raise _WorkerError(f"its process ended with exit {self._stop()}: {self._last_words()}")
+        return Round(**json.loads(line))
+
+    def _stop(self) -> int:
+        """End the process, if there is one. Gives its exit code; below zero, the signal that killed it."""
+        if self._process is None:
+            return 0
+        with self._process as process, contextlib.suppress(BrokenPipeError):
+            if process.stdin:
+                process.stdin.close()
+        self._process = None
+        return process.returncode
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        lines = self._said.read().decode("utf-8", "replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def run_variants(
+    names: Sequence[str],
+    *,
+    parts: int = 2,
+    whole: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+    role: str = "dvza",
+    simple: bool = False,
+) -> tuple[list[Round], dict[str, str]]:
+    """Run variants in ``parts`` processes at a time, each taking the next one when it is free; ``simple``: on a simpler reference.
+
+    Gives the rounds, in the order of the names, and for each variant that took its process down, why.
+    """
+    crashes: dict[str, str] = {}
+    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+
+    def run(variant: str) -> Round | None:
+        worker = idle.get()
+        try:
+            return worker.run(variant)
+        except _WorkerError as error:
+            crashes[variant] = str(error)
+            return None
+        finally:
+            idle.put(worker)
+
+    rounds = []
+    with contextlib.ExitStack() as workers, ThreadPoolExecutor(parts) as pool:
+        for _ in range(parts):
+            idle.put(workers.enter_context(_Worker(role, whole=whole, simple=simple)))
+        for number, each in enumerate(pool.map(run, names), start=1):
+            rounds += [each] if each else []
+            if number % 20 == 0 or number == len(names):
+                progress(f"{role}: {number} of {len(names)} variants run")
+    return rounds, crashes
+
+
+def run_selftest(
+    parts: int = 2,
+    only: Sequence[str] = (),
+    *,
+    whole: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+    roles: Sequence[str] = tuple(REFERENCES),
+) -> Result:
+    """Run the selftest of these roles, one after the other, in ``parts`` processes at a time.
+
+    ``only`` names deviations: then only the roles that have them are run (the conformant run is always there). ``whole``: each
+    deviation runs every scenario of the plan. Raises ``UnknownDeviationError``.
+    """
+    result = Result()
+    for role in roles:
+        names = variants(only, role)
+        if only and names == [CONFORMANT]:
+            continue
+        simple = [name for name in names if is_simple(name, role) and not whole]
+        rest = [name for name in names if name not in simple]
+        rounds, crashes = run_variants(rest, parts=parts, whole=whole, progress=progress, role=role)
+        if simple:
+            more, lost = run_variants(simple, parts=parts, progress=progress, role=role, simple=True)
+            rounds, crashes = [*rounds, *more], crashes | lost
+        found = judge_rounds(rounds, REFERENCES[role].deviations.by_name)
+        found.problems += [f"{variant}: not run: {why}" for variant, why in crashes.items()]
+        result.add(role, found)
     unused = sorted(set(REGISTRY) - set(result.killers))
-    if not only and unused:
+    if not only and set(roles) == set(REFERENCES) and unused:
         result.problems.append(f"{', '.join(unused)}: no scenario runs these checks")
     return result

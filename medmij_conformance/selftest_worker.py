@@ -1,97 +1,112 @@
-"""One process of the selftest: ``python -m medmij_conformance.selftest_worker OUT VARIANT...``.
+"""One process of the selftest: ``python -m medmij_conformance.selftest_worker ROLE [--whole] [--simple]``.
 
-It starts one reference and one pytest session, and lets the session run its scenarios once per variant: the deviation is switched
-over the control interface, the journal starts afresh, everything else stays.
+It reads the names of variants from standard input, one a line, and answers each with a line of JSON, its round. It starts one
+reference and one pytest session, and lets the session run its scenarios once per variant: the deviation is switched over the
+control interface, the journal starts afresh, everything else stays.
 """
 
-import importlib
+import contextlib
 import json
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import TextIO, cast
 
 import pytest
 
 from medmij_conformance import data_path, workspace
 from medmij_conformance.conformance import RUN, Conformance
-from medmij_conformance.reference.dvza_deviations import NULL_ANSWERS, SHEDDING
-from medmij_conformance.selftest import CLOSED_PORT, CONFORMANT, Round, round_of
+from medmij_conformance.planning import needed_for, planned_of
+from medmij_conformance.reference.roles import REFERENCES
+from medmij_conformance.selftest import CLOSED_PORT, CONFORMANT, Round, declared, round_of
 from medmij_conformance.wire.control import call
 
 
 class _Rounds:
-    """A pytest plugin that runs the collected scenarios once for each variant."""
+    """A pytest plugin that runs the collected scenarios, or those that are needed, once for each variant."""
 
-    def __init__(self, control: str, variants: list[str]) -> None:
+    def __init__(self, role: str, control: str, names: TextIO, answers: TextIO, *, whole: bool) -> None:
+        self._role = role
         self._control = control
-        self._variants = variants
-        self.rounds: list[Round] = []
+        self._names = names
+        self._answers = answers
+        self._whole = whole
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         run = session.config.stash[RUN]
-        # Each item names the one that really comes next, so that pytest keeps what is made per session and no more.
-        following = [*session.items[1:], session.items[0]]
-        for variant in self._variants:
-            self._switch(variant)
-            if variant == CLOSED_PORT:
-                _close_every_port(run)
-            run.restart(session.items)
-            for item, after in zip(session.items, following, strict=True):
-                item._initrequest()  # type: ignore[attr-defined]  # fresh fixtures, as every rerun of an item needs
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-            run.evidence.write("run-end", finished="", trouble="")
-            self.rounds.append(round_of(variant, run.evidence.records))
+        for name in self._names:
+            variant = name.rstrip("\n")
+            with self._switched(variant, run):
+                answer = self._round(variant, run, self._needed(variant, session.items))
+            print(json.dumps(asdict(answer)), file=self._answers, flush=True)
         run.planned.clear()  # nothing is left to report: each round was read from its own records
         return True
 
-    def _switch(self, variant: str) -> None:
-        if variant in NULL_ANSWERS or variant in SHEDDING:
+    def _needed(self, variant: str, items: list[pytest.Item]) -> list[pytest.Item]:
+        checks = declared(variant, self._role)
+        if self._whole or not checks:
+            return items
+        needed = {planned.id for planned in needed_for(checks, map(planned_of, items))}
+        return [item for item in items if planned_of(item).id in needed]
+
+    def _round(self, variant: str, run: Conformance, items: list[pytest.Item]) -> Round:
+        run.restart(items)
+        # Each item names the one that really comes next, so that pytest keeps what is made per session and no more.
+        for item, after in zip(items, [*items[1:], items[0]], strict=True):
+            item._initrequest()  # type: ignore[attr-defined]  # fresh fixtures, as every rerun of an item needs
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        run.evidence.write("run-end", finished="", trouble="")
+        return round_of(variant, run.evidence.records)
+
+    @contextlib.contextmanager
+    def _switched(self, variant: str, run: Conformance) -> Iterator[None]:
+        connect = cast("dict[str, str]", run.target.connect)
+        addresses = dict(connect)
+        if variant == CLOSED_PORT:
+            connect.update(dict.fromkeys(connect, "127.0.0.1:1"))
+        elif variant in {**REFERENCES[self._role].null_answers, **REFERENCES[self._role].shedding}:
             call(f"{self._control}/null", {"name": variant})
-        elif variant != CLOSED_PORT:
+        else:
             call(f"{self._control}/deviate", {"names": [] if variant == CONFORMANT else variant.split(" + ")})
+            run.cast.target = workspace.follow(run.cast.target, self._control)
+        try:
+            yield
+        finally:
+            connect.update(addresses)
 
 
-def _close_every_port(run: Conformance) -> None:
-    """From here on nobody listens. Only for the last variant of a worker."""
-    connect = cast("dict[str, str]", run.target.connect)
-    for origin in connect:
-        connect[origin] = "127.0.0.1:1"
-
-
-def _remember_step_definitions() -> None:
-    """Look each sentence up once. The definitions are the same for every scenario here, and looking is a third of the time."""
-    steps = importlib.import_module("pytest_bdd.scenario")
-    look_up = steps.find_fixturedefs_for_step
-    known: dict[tuple[str, str], list[Any]] = {}
-
-    def remembered(step: Any, fixturemanager: Any, node: Any) -> list[Any]:
-        if (key := (step.type, step.name)) not in known:
-            known[key] = list(look_up(step=step, fixturemanager=fixturemanager, node=node))
-        return known[key]
-
-    setattr(steps, look_up.__name__, remembered)
+def _channels() -> tuple[TextIO, TextIO]:
+    """Standard input and output for us alone: who else reads finds nothing, what else is written goes to standard error."""
+    names, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return names, answers
 
 
 def main() -> None:
-    """Run the variants and write their rounds as JSON."""
-    out, variants = Path(sys.argv[1]), sys.argv[2:]
-    _remember_step_definitions()
+    """Run variants until standard input ends. Exit 3 (pytest's own) when something went wrong outside a scenario."""
+    names, answers = _channels()
     with tempfile.TemporaryDirectory(prefix="selftest-") as name:
         folder = Path(name)
-        target, reference = workspace.reference_dvza(folder)
-        rounds = _Rounds(reference.ports["control"], variants)
+        role = sys.argv[1]
+        start = workspace.SIMPLER[role] if "--simple" in sys.argv[2:] else workspace.REFERENCES[role]
+        target, reference = start(folder)
+        rounds = _Rounds(role, reference.ports["control"], names, answers, whole="--whole" in sys.argv[2:])
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         arguments = ["-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-p", "medmij_conformance.plugin"]
-        arguments += ["-p", "no:cacheprovider", "-p", "no:terminal"]
+        arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "--capture=no"]
         arguments += ["--target", str(target.path), "--report-dir", str(folder / "report")]
         try:
-            pytest.main([*arguments, str(data_path("features") / "test_features.py")], plugins=[rounds])
+            code = pytest.main([*arguments, str(data_path("features") / "test_features.py")], plugins=[rounds])
         finally:
             reference.stop()
-    out.write_text(json.dumps([asdict(each) for each in rounds.rounds]), encoding="utf-8")
+    if code in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED}:
+        sys.exit(int(code))
 
 
 if __name__ == "__main__":

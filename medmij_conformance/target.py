@@ -29,10 +29,12 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 Role = Literal["dvza", "dvp", "registratie"]
 Service = Literal["bgz", "medicatieoverzicht", "medicatiegegevens", "lab", "vitals", "documenten", "afspraken"]
 LoginMode = Literal["digid", "form", "operator"]
+Level = Literal["basis", "midden", "substantieel", "hoog"]
 Engine = Literal["html", "chromium"]
 Intent = Literal["log in", "cancel login", "give consent", "refuse consent", "leave consent unanswered", "log in at the PGO"]
 StartMode = Literal["http", "command", "browser", "operator"]
 Generation = Literal["1.0", "1.1", "metamodel"]
+Node = Literal["harness", "other"]
 HookKind = Literal["command", "http", "operator"]
 Person = Mapping[str, str]
 
@@ -50,13 +52,16 @@ SERVICES: Mapping[int, Service] = {
 PERSONS = ("available", "unavailable", "undeliverable", "unknown", "young", "no_relation")
 """What a person is for; ``_2``, ``_3`` and so on after it name further ones."""
 
-HOOKS = ("source_down", "source_up", "reload_lists", "clock", "authz_unknown", "seed", "dossier", "log")
+HOOKS = (
+    *("source_down", "source_up", "reload_lists", "clock", "authz_unknown", "seed", "dossier", "log", "questions"),
+    "registration",
+)
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "resource_endpoint")
 SCOPE_PLACEHOLDERS = ("{gegevensdienst}", "{zorgaanbieder}", "{zorgaanbieder_name}")
 
 _NEEDED = {
     "dvza": {"offer": "at least one [[offer]]", "harness": "a table [harness]"},
-    "dvp": {name: f"a table [{name}]" for name in ("gateway", "start", "outcome")},
+    "dvp": {"offer": "at least one [[offer]]"} | {name: f"a table [{name}]" for name in ("gateway", "start", "outcome")},
 }
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?!\d+\Z){_LABEL}")
@@ -560,6 +565,7 @@ class Offer(_Table):
     service: Service = entry("What is delivered under the code; default: by the code.", None)
     display_name: Text | None = entry("The zorgaanbieder as the consent page should show it.", None)
     gegevensdienst_name: Text | None = entry("The gegevensdienst as the consent page should show it.", None)
+    node: Node = entry("dvp: which of our nodes offers it.", "harness")
     systeemrol: Text | None = entry("Code of the system role of the source.", None)
     release: Version | None = entry("MedMij release, if another than that of the target.", None)
     scope: Text | None = entry("The scope, if not by scope_template.", None)
@@ -631,7 +637,9 @@ class Digid(_Keyed):
     entity_id: Text = entry("SAML entityID; default: https://<host>/saml/idp/metadata.", "")
     host: Hostname = entry("Host name of the front channel.", "digid.harness.test")
     back_host: Hostname = entry("Host name of the back channel.", "was.digid.harness.test")
-    listen: Listen | None = entry("Where it listens; default: made per run.", None)
+    listen: Listen | None = entry("Where its front channel listens.", None)
+    listen_back: Listen | None = entry("Where its back channel listens, for the gateway itself.", None)
+    level: Level = entry("The least level of assurance that the care provider wants.", "basis")
     certificate: File | None = entry("TLS certificate chain of both hosts: PEM, or PKCS#12 with the key.", None)
     key: File | None = entry("Private key of a PEM certificate.", None)
     key_password: AnyText | None = entry("Password of the key or the PKCS#12 file.", None, secret=True)
@@ -661,7 +669,7 @@ class Action(_Table):
 class UserAgent(_Table):
     """``[user_agent]``: the person's browser."""
 
-    engine: Engine = entry("Built in, or a real browser (extra `browser`).", "html")
+    engine: Engine = entry("`html` is built in and runs no scripts; `chromium` is a real browser (extra `browser`).", "html")
     actions: tuple[Action, ...] = entry("The recipe for pages; the first whose page matches.", (), toml="action")
 
 
@@ -689,6 +697,7 @@ class Start(_Table):
     mode: StartMode = entry("By a request, a program, a browser at the URL, or an operator.")
     url: UrlTemplate | None = entry("Where modes http and browser begin.", None)
     command: Command = entry("Program and arguments of mode command, run in the folder of the target file.", ())
+    break_off: AnyUrl | None = entry("Where the person breaks off a collection that waits for her return.", None)
 
     def faults(self) -> Iterator[_Fault]:
         if self.mode in ("http", "browser") and not self.url:
@@ -699,9 +708,9 @@ class Start(_Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(_Table):
-    """``[outcome]``: how the person sees what came of it (dvp): text, or ``css:SELECTOR``, in the last page."""
+    """``[outcome]``: how the person sees what came of it (dvp): text or ``css:SELECTOR`` in the last page, or ``exit:CODE``."""
 
-    collected: Text = entry("The data was collected.")
+    collected: Text = entry("The data was collected: text or css:SELECTOR of the last page, or exit:CODE of a program.")
     failed: Text | None = entry("Collecting failed.", None)
     named: Mapping[str, Text] = entry("Any other outcome, by a name of your own.", {}, toml="*")
     wait_s: Annotated[float, _number(0, 3600)] = entry("Seconds to look, if collecting is asynchronous.", 0.0)
@@ -714,10 +723,22 @@ class Outcome(_Table):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lists(_Table):
-    """``[lists]``: the lists that we serve or export."""
+class Lists(_Keyed):
+    """``[lists]``: the lists that we serve or export. With ``listen`` we are the Stelselnode that gateways fetch them from."""
 
     generation: Generation = entry("Their form.", "1.0")
+    listen: Listen | None = entry(
+        "Where our Stelselnode listens: /whitelist, /zal and /ocl over mutual TLS; default: nowhere.", None
+    )
+    host: Hostname = entry("Its host name.", "stelselnode.harness.test")
+    certificate: File | None = entry("Its certificate chain, leaf first: PEM, or PKCS#12 with the key; required with listen.", None)
+    key: File | None = entry("Private key of a PEM certificate.", None)
+    key_password: AnyText | None = entry("Password of the key or the PKCS#12 file.", None, secret=True)
+
+    def faults(self) -> Iterator[_Fault]:
+        yield from super(Lists, self).faults()
+        if self.listen and not self.certificate:
+            yield "certificate", "missing", "the certificate of the Stelselnode, because listen is there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -738,6 +759,9 @@ class Limits(_Table):
     exchange_s: Annotated[float, _number(0.1, 600)] = entry("Seconds for one exchange.", 20.0)
     scenario_s: Annotated[float, _number(0.1, 3600)] = entry("Seconds for one scenario.", 60.0)
     run_s: Annotated[float, _number(1, 604_800)] | None = entry("Seconds for the run; default: no limit.", None)
+    operator_s: Annotated[float, _number(1, 86_400)] = entry(
+        "Seconds in which the operator at the terminal does or answers one thing.", 600.0
+    )
     load: bool = entry("Whether guessing and load checks may run.", False)
     body_bytes: Annotated[int, _number(1000, 10**9, whole=True)] = entry("Bytes read of one body.", 5_000_000)
     redirects: Annotated[int, _number(1, 100, whole=True)] = entry("Redirects followed in a row.", 20)
@@ -759,7 +783,7 @@ class Hook:
 class Tls(_Table):
     """``[tls]``: what TLS is judged by."""
 
-    edition: Version = entry("Edition of the TLS guideline.", "ncsc-2014")
+    edition: Version = entry("Edition of the NCSC guideline: ncsc-2014, ncsc-2019, ncsc-2021 or ncsc-2025.", "ncsc-2014")
 
 
 Connect = Annotated[Mapping[str, str], _Kind('a table of "host:port" = "host:port"', _read_connect)]
@@ -905,11 +929,15 @@ def _complete(target: Target) -> Target:
     other = harness.other and _named(harness.other, "other.harness.test")
     unlisted = harness.unlisted and _named(harness.unlisted, "unlisted.harness.test")
     digid = target.digid
+    harness = replace(harness, other=other, unlisted=unlisted)
+    if target.about.role == "dvp":
+        listen = harness.listen or "127.0.0.1:8443"
+        harness = replace(harness, listen=listen, listen_back=harness.listen_back or listen)
     return replace(
         target,
-        harness=replace(harness, other=other, unlisted=unlisted),
+        harness=harness,
         trust=replace(target.trust, front=target.trust.front or target.trust.ca),
-        offers=tuple(offer and replace(offer, service=offer.service or _service(offer)) for offer in target.offers),
+        offers=tuple(offer and _placed(offer, target, harness) for offer in target.offers),
         digid=digid and replace(digid, entity_id=digid.entity_id or f"https://{digid.host}/saml/idp/metadata"),
     )
 
@@ -918,6 +946,23 @@ def _named(node: _N, default: str) -> _N:
     name = node.hostname or default
     redirect_uri = node.redirect_uri or f"https://{name}/cb"
     return replace(node, hostname=name, name=node.name or name, client_id=node.client_id or name, redirect_uri=redirect_uri)
+
+
+def _placed(offer: Offer, target: Target, harness: Harness) -> Offer:
+    """An offer with its service; one of ours (dvp) with the addresses at which we listen, where the file gives it none."""
+    offer = replace(offer, service=offer.service or _service(offer))
+    node = harness.other if offer.node == "other" else harness
+    if target.about.role != "dvp" or node is None or not offer.zorgaanbieder:
+        return offer
+    path = f"{offer.zorgaanbieder.partition('@')[0]}/{offer.gegevensdienst}"
+    addresses = (harness.advertise or harness.listen, harness.listen_back)
+    front, back = (f"https://{node.hostname}:{(address or '').rpartition(':')[2]}/{path}" for address in addresses)
+    return replace(
+        offer,
+        authorization_endpoint=offer.authorization_endpoint or f"{front}/authorize",
+        token_endpoint=offer.token_endpoint or f"{back}/token",
+        resource_endpoint=offer.resource_endpoint or f"{back}/fhir",
+    )
 
 
 def _service(offer: Offer) -> Any:
@@ -934,8 +979,13 @@ def _check(target: Target, data: Mapping[str, Any], reader: _Reader) -> None:
     for name in ("zal_url", "whitelist_url") if role == "registratie" else ():
         if not getattr(target.registratie, name, None):
             reader.report(f"registratie.{name}", "missing", f"{_HTTPS.expected}, because role is {role}")
+    for name, node in (("harness", target.harness), ("harness.other", target.harness.other)) if role == "dvp" else ():
+        if node and not node.certificate:
+            reader.report(f"{name}.certificate", "missing", "the certificate under which we listen, because role is dvp")
     if role == "dvza" and target.login.mode == "digid" and "digid" not in data:
         reader.report("digid", "missing", "a table [digid], because login.mode is digid")
+    elif role == "dvza" and target.login.mode == "digid" and target.digid:
+        _check_digid(target, target.digid, reader)
     _check_offers(target, reader)
     if not any(error.field.startswith("connect") for error in reader.errors):
         for at, url in _reached(target):
@@ -948,6 +998,15 @@ def _check(target: Target, data: Mapping[str, Any], reader: _Reader) -> None:
         hostnames += [node.hostname] if node else []
 
 
+def _check_digid(target: Target, digid: Digid, reader: _Reader) -> None:
+    """What playing DigiD takes: two hosts, places to listen, and the gateway's metadata."""
+    for name, expected in (("listen", Listen), ("listen_back", Listen), ("sp_metadata", File)):
+        if getattr(digid, name) is None:
+            reader.report(f"digid.{name}", "missing", f"{_kind(expected).expected}, because login.mode is digid")
+    if digid.host == digid.back_host:
+        reader.report("digid.back_host", f"is {digid.host} too", "a host of its own, because only one asks for a certificate")
+
+
 def _check_offers(target: Target, reader: _Reader) -> None:
     seen: dict[tuple[str, str], int] = {}
     for number, offer in enumerate(target.offers, 1):
@@ -955,6 +1014,8 @@ def _check_offers(target: Target, reader: _Reader) -> None:
             for name in ENDPOINTS:
                 if not getattr(offer, name):
                     reader.report(f"offer[{number}].{name}", "missing", f"{_HTTPS.expected}, because role is dvza")
+        if offer and offer.node == "other" and not target.harness.other:
+            reader.report(f"offer[{number}].node", "is 'other'", "a table [harness.other]")
         if not offer or not offer.gegevensdienst:
             continue
         if not offer.service:
@@ -972,8 +1033,9 @@ def _reached(target: Target) -> Iterator[tuple[str, str | None]]:
         case "dvza":
             for number, offer in enumerate(target.offers, 1):
                 yield from ((f"offer[{number}].{name}", getattr(offer, name, None)) for name in ENDPOINTS)
-        case "dvp" if target.start and target.start.mode == "http":
+        case "dvp" if target.start and target.start.mode in ("http", "browser"):
             yield "start.url", target.start.url
+            yield "start.break_off", target.start.break_off
             yield "gateway.redirect_uri", getattr(target.gateway, "redirect_uri", None)
         case "registratie":
             for name in ("zal_url", "whitelist_url", "ocl_url"):

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from medmij_conformance.conformance import COMMAND, PROGRESS, RUN
+from medmij_conformance.conformance import COMMAND, PROGRESS, RUN, TARGET
 from medmij_conformance.report import Run
+from medmij_conformance.report.baseline import assess
 from medmij_conformance.report.text import visible
+from medmij_conformance.target import Target
 from medmij_conformance.verdict import Outcome
 
 
 class Terminal:
     """A pytest plugin that speaks for the command line. ``run`` is the finished run, None when it did not come to one."""
 
-    def __init__(self, command: str, *, quiet: bool = False) -> None:
+    def __init__(self, command: str, target: Target, *, quiet: bool = False) -> None:
         self._command = command
+        self._target = target
         self._quiet = quiet
         self.run: Run | None = None
 
@@ -24,6 +27,7 @@ class Terminal:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Leave the plugin what it needs from the command line."""
         config.stash[COMMAND] = self._command
+        config.stash[TARGET] = self._target
         config.stash[PROGRESS] = _say if not self._quiet else lambda _: None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -58,4 +62,8 @@ def _conclude(run: Run, directory: Path, say: Callable[[str], None]) -> None:
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts().items() if count)
     say(f"requirements of the role: {counts}")
     say(f"{run.verdict}: {run.headline}")
+    if assessment := assess(run):
+        for problem in assessment.problems:
+            say(f"baseline {assessment.file}: {problem}")
+        say(assessment.headline)
     say(f"report: {directory / 'report.html'}")

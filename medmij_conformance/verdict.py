@@ -62,7 +62,11 @@ class Finding:
 
 
 class AttestedError(Exception):
-    """A check held, but under a clock that was moved by hand: ``attested``, with how it was shown."""
+    """A check held, but under a clock that was moved by hand, or by the word of the vendor: ``attested``, with how it was shown."""
+
+
+class NotApplicableError(Exception):
+    """Somebody who answers for the gateway says that the rule does not apply to it. ``outcome_for`` says what that is worth."""
 
 
 class CannotJudgeError(Exception):
@@ -106,6 +110,9 @@ class Check:
         """The first line of its docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
 
+
+OWN = "own"
+"""As ``twin`` or ``accepts`` of a check: of each of its exchanges, the endpoint that it went to."""
 
 REGISTRY: dict[str, Check] = {}
 
@@ -156,16 +163,27 @@ def judge(check: Check, arguments: Mapping[str, Any]) -> Judgement:
     numbers = tuple(sorted({exchange.number for exchange in exchanges}))
     encoded = {name: encode_argument(value) for name, value in arguments.items()}
     try:
-        reason = _unusable(check, arguments, exchanges)
-        findings = () if reason else tuple(check.function(**arguments))
-        outcome = Outcome.NOT_TESTED if reason else worst([Outcome.PASS, *(finding.outcome for finding in findings)])
-    except AttestedError as error:
-        findings, outcome, reason = (), Outcome.ATTESTED, str(error)
+        if reason := _unusable(check, arguments, exchanges):
+            raise CannotJudgeError(reason)  # noqa: TRY301 one way to say so, for us as for a check
+        findings, outcome, reason = _found(check, arguments)
+    except NotApplicableError as error:
+        findings, outcome, reason = (), Outcome.NOT_APPLICABLE, str(error)
     except CannotJudgeError as error:
         findings, outcome, reason = (), Outcome.NOT_TESTED, str(error)
     except Exception as error:  # noqa: BLE001 whatever a check trips over is our mistake and must be shown as such
         findings, outcome, reason = (), Outcome.ERROR, f"{check.id}: {type(error).__name__}: {error}"
     return Judgement(check=check.id, outcome=outcome, findings=findings, reason=reason, arguments=encoded, exchanges=numbers)
+
+
+def _found(check: Check, arguments: Mapping[str, Any]) -> tuple[tuple[Finding, ...], Outcome, str]:
+    """What a check finds, the worst of it, and how it was attested, if it was. What was found before that stays."""
+    findings: list[Finding] = []
+    best, reason = Outcome.PASS, ""
+    try:
+        findings.extend(check.function(**arguments))
+    except AttestedError as error:
+        best, reason = Outcome.ATTESTED, str(error)
+    return tuple(findings), worst([best, *(finding.outcome for finding in findings)]), reason
 
 
 def _unusable(check: Check, arguments: Mapping[str, Any], exchanges: Sequence[Exchange]) -> str:
@@ -229,7 +247,12 @@ def decode_argument(data: Any, exchanges: Mapping[int, Exchange], release: Calla
 
 
 def outcome_for(requirement: Requirement, outcome: Outcome) -> Outcome:
-    """What a check's outcome means for a requirement: a SHOULD, a MAY or a later release is at most a warning."""
+    """What a check's outcome means for a requirement.
+
+    A SHOULD, a MAY or a later release is at most a warning; nobody can call a MUST not applicable, which leaves it not tested.
+    """
+    if outcome is Outcome.NOT_APPLICABLE and requirement.level == "MUST":
+        return Outcome.NOT_TESTED
     return Outcome.WARNING if outcome is Outcome.FAIL and requirement.at_most_warning else outcome
 
 

@@ -1,13 +1,22 @@
 """The gateway under test: what it did. Each check brings its own sentence, so sentence, verdict and coverage have one source."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_bdd import then
+from pytest_bdd import given, then
 from pytest_bdd.parsers import StepParser
 
 from medmij_conformance.judge import Judge
 from medmij_conformance.sentences import checks_of, spoken_in
+from medmij_conformance.wire.hooks import Hooks
+
+
+@given("the gateway cannot establish her answer", target_fixture="undetermined")
+def cannot_establish(hooks: Hooks) -> Iterator[None]:
+    hooks.call("authz_unknown", on=True)
+    yield
+    hooks.call("authz_unknown", on=False)
 
 
 class SentenceOfACheck(StepParser):

@@ -1,6 +1,6 @@
 """Mallory: a second, listed PGO that misbehaves, or the owner of a node on no list."""
 
-from pytest_bdd import when
+from pytest_bdd import given, when
 
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.counterparties.pgo import Pgo
@@ -24,6 +24,26 @@ def collects(mallory: Pgo, travel: Travel, judge: Judge) -> Exchange:
     return reached
 
 
+@given("Mallory holds a code for Roos", target_fixture="journey")
+def holds_code(mallory: Pgo, travel: Travel, judge: Judge) -> Journey:
+    journey = travel(by=mallory)
+    reached = journey.to_code()
+    judge.require(authorization.code_is_issued, redirect=reached, redirect_uri=journey.redirect_uri)
+    return journey
+
+
+@when("Mallory redeems her own code", target_fixture="token_response")
+def redeems_her_own(journey: Journey) -> Exchange:
+    return journey.redeem()
+
+
+@when("Mallory offers a code that nobody issued", target_fixture="token_response")
+def offers_made_up_code(mallory: Pgo, travel: Travel) -> Exchange:
+    journey = travel(by=mallory)
+    journey.redirect_uri = mallory.redirect_uri
+    return journey.redeem(code=mallory.unknown_credential(), deviation="a code that nobody issued")
+
+
 @when("Mallory sends Roos to the gateway and she logs in", target_fixture="consent_page")
 def sends_roos(mallory: Pgo, travel: Travel) -> Exchange:
     return travel(by=mallory).to_consent()
@@ -32,6 +52,29 @@ def sends_roos(mallory: Pgo, travel: Travel) -> Exchange:
 @when("Mallory redeems the code of Roos as herself", target_fixture="token_response")
 def redeems_stolen(mallory: Pgo, journey: Journey) -> Exchange:
     return journey.redeem(by=mallory, deviation="a code of another client")
+
+
+@when("Mallory tries a hundred codes that nobody issued", target_fixture="guesses")
+def guesses(mallory: Pgo, travel: Travel) -> tuple[Exchange, ...]:
+    journey = travel(by=mallory)
+    journey.redirect_uri = mallory.redirect_uri
+    return tuple(journey.redeem(code=mallory.unknown_credential(), deviation="a guess") for _ in range(100))
+
+
+@when("a node on no list redeems the code of Roos under the client id of the PGO", target_fixture="token_response")
+def redeems_from_nowhere(unlisted: Pgo, pgo: Pgo, journey: Journey) -> Exchange:
+    changes = {"client_id": pgo.client_id}
+    return journey.redeem(changes, by=unlisted, twin=pgo.name, deviation="the certificate of a node on no list")
+
+
+@when("a node on no list asks for the data with the token of Roos", target_fixture="resource_response")
+def asks_from_nowhere(unlisted: Pgo, pgo: Pgo, journey: Journey) -> Exchange:
+    return journey.ask(by=unlisted, twin=pgo.name, deviation="the certificate of a node on no list")
+
+
+@when("Mallory asks for the data with the token of Roos", target_fixture="resource_response")
+def asks_with_stolen_token(mallory: Pgo, journey: Journey) -> Exchange:
+    return journey.ask(by=mallory, deviation="a token of another client")
 
 
 @when("Mallory redeems her own code under the client id of the PGO", target_fixture="token_response")

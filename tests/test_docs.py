@@ -31,7 +31,7 @@ def test_commands_exist(page: Path) -> None:
     """Every command that a page names is a command, with options that it has."""
     for name, rest in re.findall(r"medmij-conformance ([a-z][a-z-]*)([^`\n]*)", page.read_text(encoding="utf-8")):
         assert name in main.commands, f"{page.name}: {name}"
-        options = {option for parameter in main.commands[name].params for option in parameter.opts}
+        options = {option for parameter in main.commands[name].params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"{page.name}: {name}{rest}"
 
 

@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from medmij_conformance import workspace
+from medmij_conformance.checks import network, own_certificate
 from medmij_conformance.evidence import read_journal
 from medmij_conformance.report.results import validate
+from medmij_conformance.verdict import REGISTRY
 
 HOST = "za.example.nl"
 GIGABYTE = 10**9
@@ -123,6 +125,12 @@ class Listener:
             thread.join()
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextlib.contextmanager
 def gateway(folder: Path, behaviour: Behaviour) -> Iterator[Path]:
     """A gateway that behaves like this on both of its ports; gives the target file to test it with."""
@@ -132,6 +140,8 @@ def gateway(folder: Path, behaviour: Behaviour) -> Iterator[Path]:
     for old, listener in (("127.0.0.1:8443", front), ("127.0.0.1:8444", back)):
         assert old in text
         text = text.replace(old, f"127.0.0.1:{listener.port}")
+    (usual,) = set(re.findall(r"127\.0\.0\.1:\d+(?=\"  +# where we answer)", text))  # each run has a responder of its own
+    text = text.replace(usual, f"127.0.0.1:{_free_port()}")
     target.write_text(text + LIMITS, encoding="utf-8")
     try:
         yield target
@@ -142,7 +152,6 @@ def gateway(folder: Path, behaviour: Behaviour) -> Iterator[Path]:
 
 class Outlived(NamedTuple):
     exit_code: int
-    duration_s: float
     directory: Path
 
     @property
@@ -160,27 +169,32 @@ def tested(medmij: Any, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str
     def test(name: str) -> Outlived:
         folder = Path(shutil.copytree(made, made.parent / name))
         with gateway(folder, BEHAVIOURS[name][0]) as target:
-            began = time.monotonic()
-            process = medmij("run", target, "--report-dir", folder / "report", timeout=300)
-            return Outlived(process.returncode, time.monotonic() - began, folder / "report")
+            process = medmij("run", target, "--report-dir", folder / "report", timeout=900)  # a busy machine is slow
+            return Outlived(process.returncode, folder / "report")
 
     with ThreadPoolExecutor(3) as pool:
         return dict(zip(BEHAVIOURS, pool.map(test, BEHAVIOURS), strict=True))
 
 
 def verdicts(outlived: Outlived) -> list[tuple[str, str, str]]:
-    """Check, outcome and what was observed, of every verdict of a run."""
+    """Check, outcome and what was observed, of every verdict of a run but those on what handshakes alone show."""
     rows = [verdict for scenario in outlived.results["scenarios"] for verdict in scenario["verdicts"]]
-    return [(verdict["check"], verdict["outcome"], verdict["observed"]) for verdict in rows]
+    return [
+        (verdict["check"], verdict["outcome"], verdict["observed"])
+        for verdict in rows
+        if REGISTRY[verdict["check"]].function.__module__ not in {own_certificate.__name__, network.__name__}
+    ]
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
 def test_a_run_ends_in_time(name: str, tested: Mapping[str, Outlived]) -> None:
-    """A run of a hundred scenarios ends within a minute, with a whole report of a reasonable size."""
+    """A run asks no more than so often, which takes less than a minute on a quiet machine, and its whole report is not large."""
     outlived = tested[name]
-    assert outlived.duration_s < 60
+    scenarios = len(outlived.results["scenarios"])
+    assert scenarios > 100
+    assert sum(record["type"] == "exchange" for record in read_journal(outlived.directory / "evidence.jsonl")) < 10 * scenarios
     assert validate(outlived.results) == []
-    assert sum(path.stat().st_size for path in outlived.directory.iterdir()) < 50_000_000
+    assert sum(path.stat().st_size for path in outlived.directory.iterdir()) < 300_000 * scenarios
 
 
 @pytest.mark.parametrize("name", BEHAVIOURS)
@@ -212,6 +226,15 @@ def test_redirects_without_end_are_judged_as_what_they_are(tested: Mapping[str, 
     assert [by_check[name][0] for name in ("code_is_issued", "token_is_issued", "data_is_delivered")] == ["not_tested"] * 3
     assert by_check["refusal_is_reported"][0] == "not_tested"
     assert "more than 5 redirects" in by_check["refusal_is_reported"][1]
+
+
+@pytest.mark.parametrize("name", BEHAVIOURS)
+def test_nobody_is_waited_for_more_than_three_times(name: str, tested: Mapping[str, Outlived]) -> None:
+    """What keeps silent costs three limits of an exchange on each port, however many scenarios there are."""
+    records = read_journal(tested[name].directory / "evidence.jsonl")
+    exchanges = [r for r in records if r["type"] == "exchange" and r["trouble"]]
+    waited = Counter(r["address"] for r in exchanges if r["trouble"]["kind"] == "timeout")
+    assert max(waited.values(), default=0) <= 3
 
 
 def test_an_endpoint_that_drips_is_left_alone_after_three_time_outs(tested: Mapping[str, Outlived]) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from medmij_conformance import data_path
 from medmij_conformance.cli import main
 from medmij_conformance.evidence import read_journal
 from medmij_conformance.verdict import REGISTRY
 
 ENOUGH = 5  # scenarios that had an end when the run was cut off
-FORMATS = ("results.json", "report.html", "junit.xml", "manifest.json")
+FORMATS = ("results.json", "report.html", "junit.xml", "testreport.json", "evidence.har", "summary.md", "manifest.json")
 CUT_OFF = "the run was interrupted before its end"
 
 
@@ -117,9 +118,47 @@ def test_a_failure_outlives_a_killed_run(deviating: Any, tmp_path: Path) -> None
 
 
 def test_a_run_interrupted_from_the_keyboard_still_reports(reference: Any, tmp_path: Path) -> None:
-    """After an interrupt all formats are there and say so; exit 4, for nothing was decided."""
-    assert cut_off(reference.target, tmp_path, signal.SIGINT) == 4
+    """After an interrupt all formats are there and say so; exit 3, for nothing was decided."""
+    assert cut_off(reference.target, tmp_path, signal.SIGINT) == 3
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert all((tmp_path / name).is_file() for name in FORMATS)
-    assert (results["verdict"], results["complete"]) == ("error", False)
+    assert (results["verdict"], results["complete"], results["interrupted"]) == ("undecided", False, True)
+    assert results["finished"]
     assert results["trouble"] == "the run was interrupted from the keyboard"
+    assert results["headline"].startswith("the run was interrupted from the keyboard; ")
+    assert rebuilt(tmp_path) == results
+    assert CliRunner().invoke(main, ["verify", str(tmp_path), "--rejudge"]).exit_code == 0
+
+
+SWALLOWED = """
+import signal, weakref
+
+class Thing:
+    pass
+
+def pytest_runtest_teardown(item):
+    if "At_the_end" in item.name or "at_the_end" in item.name:
+        thing = Thing()
+        watched = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+        del thing
+"""
+
+
+def test_an_interrupt_that_python_drops_still_ends_the_run(reference: Any, tmp_path: Path) -> None:
+    """One that comes in a callback of a weak reference is raised nowhere; the run ends all the same, and says so."""
+    (tmp_path / "swallowed.py").write_text(SWALLOWED, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-c", tmp_path / "pytest.ini", "-p", "swallowed", "-p", "medmij_conformance.plugin"]
+    command += [data_path("features") / "test_features.py", "--target", reference.target, "--report-dir", tmp_path / "report"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    results = json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8"))
+    assert done.returncode == 3, done.stdout
+    assert "KeyboardInterrupt" in done.stdout
+    assert (results["verdict"], results["interrupted"]) == ("undecided", True)
+    assert [row["id"] for row in results["scenarios"] if row["reason"] == "not run"] == [
+        "closing-pgo",
+        "closing-second-pgo",
+        "unfinished",
+        "guessing",
+    ]

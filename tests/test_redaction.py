@@ -318,3 +318,10 @@ def test_token_of_any_redirect_or_answer_is_masked_after_it_was_found(token: str
         redactor.register(secret)
     code = parse_qs(urlsplit(redactor.text(location)).query)["code"]
     assert code == [json.loads(redactor.text(body))["access_token"]] == [redactor.pseudonym(token)]
+
+
+def test_code_in_json_is_a_secret_when_it_looks_like_one() -> None:
+    """A script gets its code as JSON; a word in such a place, as errors have, is no secret, and neither is one of FHIR."""
+    body = f'{{"code": "{CODE}", "error": {{"code": "invalid_request"}}}}'
+    assert list(secrets_in("", (), body)) == [CODE]
+    assert list(secrets_in("", (), body, search_parameters=True)) == []

@@ -289,7 +289,7 @@ def test_unknown_release_is_named_with_the_known_ones() -> None:
         ('grant_type = "authorization_code"', "", "grant_type"),
         ("lifetime_s = 900", "", "lifetime_s"),
         ('trigger = "the person refuses"', "", "trigger"),
-        ('code = "1"\nrequest', 'kode = "1"\nrequest', "kode"),
+        ('code = "1"\npgo_code', 'kode = "1"\npgo_code', "kode"),
         ("[token]", "[tokens]", "token"),
         ('id = "1.0"', 'id = "1.0"\nsurprise = 1', "surprise"),
         ('id = "1.0"', "id =", "line"),
@@ -316,3 +316,10 @@ def test_toy_release_needs_no_code(fixtures: Path) -> None:
     toy = release.__wrapped__("test-2")
     assert (toy.id, toy.scope_template, toy.code.lifetime_s) == ("test-2", "{zorgaanbieder}~{gegevensdienst}", 60)
     assert toy.exception(9).code == "server_error"
+
+
+def test_only_what_scenarios_can_show_has_no_reason_why_not() -> None:
+    """Black-box rules of the release need no excuse; every other entry says why scenarios alone do not show it."""
+    for entry in catalogue().requirements.values():
+        shown_by_scenarios = entry.test == "blackbox" and entry.profile in {"1.0", "derived"}
+        assert bool(entry.beyond_the_wire) != shown_by_scenarios, entry.id

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 
 from medmij_conformance.redaction import BSN_ENCODINGS
 from medmij_conformance.target import load
@@ -57,7 +59,16 @@ def _secrets_of(headers: list[tuple[str, str]], body: str) -> Iterator[tuple[str
 def test_the_report_is_all_there(texts: Mapping[str, str], finished: Any) -> None:
     """There is something to search: journal and formats, of a run that passed."""
     assert finished.process.returncode == 0, finished.process.stderr
-    assert {"evidence.jsonl", "results.json", "report.html", "junit.xml", "manifest.json"} <= texts.keys()
+    assert {
+        "evidence.jsonl",
+        "results.json",
+        "report.html",
+        "junit.xml",
+        "testreport.json",
+        "evidence.har",
+        "summary.md",
+        "manifest.json",
+    } <= texts.keys()
     assert len(texts["evidence.jsonl"]) > 100_000
 
 
@@ -93,9 +104,18 @@ def test_no_test_person_is_left(encoding: str, reference: Any, texts: Mapping[st
     assert leaks({encode(person["bsn"]): f"BSN of {number}" for number, person in enumerate(persons)}, texts) == []
 
 
+def _private_lines(key: Path) -> Iterator[str]:
+    """The lines of a key file, but for those that hold nothing but the public half, which the certificate shows too."""
+    certificate = load_pem_x509_certificate(key.with_suffix(".pem").read_bytes()).public_bytes(Encoding.DER)
+    for line in key.read_text().splitlines():
+        if len(line) > 20 and "-----" not in line and base64.b64decode(line) not in certificate:
+            yield line
+
+
 def test_no_private_key_is_left(reference: Any, texts: Mapping[str, str]) -> None:
     """No line of a private key, of the harness or of the gateway."""
     keys: list[Path] = sorted((reference.folder / "pki").glob("*.key"))
     assert len(keys) >= 4
-    lines = {line: key.name for key in keys for line in key.read_text().splitlines() if len(line) > 20 and "-----" not in line}
+    lines = {line: key.name for key in keys for line in _private_lines(key)}
+    assert len(lines) > len(keys)
     assert leaks({**lines, "PRIVATE KEY": "a heading"}, texts) == []

@@ -185,6 +185,8 @@ entity_id = "urn:digid"
 host = "digid.test.nl"
 back_host = "was.test.nl"
 listen = "127.0.0.1:0"
+listen_back = "127.0.0.1:0"
+level = "midden"
 certificate = "pki/harness.pem"
 key = "pki/harness.key"
 signing_certificate = "pki/other.pem"
@@ -383,6 +385,39 @@ def test_the_harness_has_a_name_by_role(write: Write, text: str, hostname: str) 
     harness = load(write(text.replace(old, "").replace(f'redirect_uri = "https://{hostname}/cb"\n', ""))).harness
     assert (harness.hostname, harness.name, harness.client_id) == (hostname, hostname, hostname)
     assert harness.redirect_uri == f"https://{hostname}/cb"
+
+
+OFFERS = """
+[[offer]]
+zorgaanbieder = "proefkliniek@medmij"
+gegevensdienst = "7"
+token_endpoint = "https://za.harness.test:9/other"
+[[offer]]
+zorgaanbieder = "testhuisarts@medmij"
+gegevensdienst = "1"
+node = "other"
+"""
+
+
+def test_what_we_offer_a_pgo_has_addresses_of_ours(write: Write) -> None:
+    """Offers stand at the listeners of their node, unless the file gives an address of its own."""
+    listen = ('listen = "127.0.0.1:8444"', 'listen = "127.0.0.1:8444"\nlisten_back = "127.0.0.1:8445"')
+    seventh, first = load(write(DVP + OFFERS, listen)).offers[-2:]
+    assert seventh.authorization_endpoint == "https://za.harness.test:8444/proefkliniek/7/authorize"
+    assert seventh.token_endpoint == "https://za.harness.test:9/other"
+    assert seventh.resource_endpoint == "https://za.harness.test:8445/proefkliniek/7/fhir"
+    assert first.token_endpoint == "https://other.harness.test:8445/testhuisarts/1/token"
+
+
+def test_we_listen_under_a_certificate_and_for_nodes_that_exist(write: Write) -> None:
+    """Towards a PGO a node needs its certificate, and an offer of the other node needs that node."""
+    other = 'hostname = "other.harness.test"\ncertificate = "pki/other.pem"\nkey = "pki/other.key"\n'
+    assert [fault.field for fault in problems(write(DVP + OFFERS, (other, 'hostname = "other.harness.test"\n')))] == [
+        "harness.other.certificate"
+    ]
+    number = len(load(write(DVP + OFFERS)).offers)
+    absent = problems(write(DVP + OFFERS, (f"[harness.other]\n{other}", "")))
+    assert [fault.field for fault in absent] == [f"offer[{number}].node"]
 
 
 def test_the_second_nodes_have_names_of_their_own(write: Write) -> None:
@@ -779,11 +814,15 @@ def test_what_a_run_goes_to_is_in_connect(write: Write, text: str, old: str, new
     assert error.expected.endswith("in [connect]")
 
 
-@pytest.mark.parametrize("mode", ["command", "operator", "browser"])
-def test_only_our_own_requests_need_connect(write: Write, mode: str) -> None:
-    """A start that is not ours to request needs no entry in [connect]."""
+@pytest.mark.parametrize(
+    ("mode", "fields"),
+    [("command", []), ("operator", []), ("browser", ["start.url", "gateway.redirect_uri"])],
+)
+def test_only_our_own_requests_need_connect(write: Write, mode: str, fields: list[str]) -> None:
+    """A start that is not ours to request needs no entry in [connect]; a browser that we lead goes by our own wire."""
     start = f'mode = "{mode}"\ncommand = ["./start"]'
-    assert problems(write(DVP, ('mode = "http"', start), ('"pgo.example.nl:443"', '"x.nl:443"'))) == []
+    found = problems(write(DVP, ('mode = "http"', start), ('"pgo.example.nl:443"', '"x.nl:443"')))
+    assert [error.field for error in found] == fields
 
 
 # --- the file itself ---

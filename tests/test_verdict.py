@@ -16,9 +16,11 @@ from medmij_conformance.sentences import checks_of
 from medmij_conformance.verdict import (
     EXIT_CODES,
     WORST_FIRST,
+    AttestedError,
     CannotJudgeError,
     Check,
     Finding,
+    NotApplicableError,
     NotSeenError,
     Outcome,
     check,
@@ -272,6 +274,23 @@ def test_check_that_cannot_judge_is_not_tested(kind: type[Exception]) -> None:
     assert (judgement.outcome, judgement.reason, judgement.findings) == (NOT_TESTED, "no data declared", ())
 
 
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [((), ATTESTED), ((WARNING,), WARNING), ((REVIEW,), REVIEW), ((FAIL,), FAIL), ((WARNING, FAIL), FAIL)],
+)
+def test_what_was_found_before_it_was_attested_counts(found: tuple[Outcome, ...], outcome: Outcome) -> None:
+    """A check that found something never ends attested: its findings stay, and the worst of them is the outcome."""
+
+    def attests(exchange: Exchange) -> Iterator[Finding]:
+        """It holds under a moved clock."""
+        yield from (Finding(expected="one", observed="another", outcome=each) for each in found)
+        raise AttestedError("the clock was moved")
+
+    judgement = judge(a_check(attests), {"exchange": exchange()})
+    assert (judgement.outcome, judgement.reason) == (outcome, "the clock was moved")
+    assert tuple(finding.outcome for finding in judgement.findings) == found
+
+
 def test_exchanges_of_a_judgement_are_sorted_and_single() -> None:
     """Each exchange that a check looked at is named once, in order, however deep it was handed over."""
     many = (exchange(number=5), (exchange(number=2), exchange(number=5)))
@@ -372,3 +391,17 @@ def test_release_is_passed_by_its_name() -> None:
         yield from ()
 
     assert judge(a_check(reads), {"release": release("1.0")}).arguments == {"release": {"release": "1.0"}}
+
+
+@pytest.mark.parametrize(("id_", "expected"), [("OVK.7.5", NOT_TESTED), ("TV.8", NOT_APPLICABLE)])
+def test_only_a_recommendation_can_be_set_aside(id_: str, expected: Outcome) -> None:
+    """Somebody who says that a rule does not apply sets a SHOULD aside; a MUST stays not tested."""
+
+    def set_aside() -> Iterator[Finding]:
+        """It does not apply."""
+        raise NotApplicableError("says Kim")
+        yield
+
+    judgement = judge(a_check(set_aside), {})
+    assert (judgement.outcome, judgement.reason) == (NOT_APPLICABLE, "says Kim")
+    assert outcome_for(catalogue()[id_], judgement.outcome) is expected

@@ -28,6 +28,14 @@ Feature: Authorization requests
       And Roos gives consent
       Then the state comes back unchanged
 
+    @id:foreign-state
+    Scenario: A state of other alphabets is never changed
+      Een state in andere schriften wordt nooit veranderd.
+
+      When the PGO sends Roos to the gateway with a state of other alphabets
+      And Roos goes on as far as she is led
+      Then a state of other alphabets comes back unchanged, or is refused
+
   @RFC6749.3.1a
   Rule: Unknown parameters are ignored
 
@@ -49,6 +57,23 @@ Feature: Authorization requests
       When she finishes the second tab
       And she finishes the first tab
       Then both collections come back with their own state
+
+    @id:two-providers @needs:offers=3
+    Scenario: Two tabs for two care providers do not mix
+      Twee tabbladen voor twee zorgaanbieders raken niet verward.
+
+      Given Roos has collections at two care providers in two tabs of one browser
+      When she logs in in the second tab and then in the first
+      Then each tab names its own care provider
+
+    @id:two-pgos @needs:node=other
+    Scenario: Two tabs for two PGOs do not mix
+      Twee tabbladen voor twee PGO's raken niet verward.
+
+      Given Roos has collections for two PGOs in two tabs of one browser
+      When she finishes the second tab
+      And she finishes the first tab
+      Then each PGO gets its own answer
 
     @id:session-cookies
     Scenario: The session cookies are protected
@@ -105,6 +130,49 @@ Feature: Authorization requests
       When the PGO sends Roos to the gateway without "state"
       Then the missing state is refused, the person first
 
+    @id:empty-state
+    Scenario: A request with an empty state is refused, the person first
+      Een verzoek met een lege state wordt geweigerd, de persoon hoort het eerst.
+
+      When the PGO sends Roos to the gateway with "state" set to ""
+      Then the missing state is refused, the person first
+
+  @OVK.2.6
+  Rule: A ZA gateway is no PGO
+
+    @id:own-node
+    Scenario: The node of the gateway itself is refused as a client
+      De node van de gateway zelf wordt als client geweigerd.
+
+      When the gateway's own node sends Roos to the gateway
+      Then the gateway does not take itself for a PGO
+
+  @RFC6749.10.14
+  Rule: What the request says is text
+
+    @id:markup-in-request
+    Scenario Outline: Markup in the <parameter> does no harm
+      Opmaak in een parameter doet geen kwaad.
+
+      When the PGO sends Roos to the gateway with markup in "<parameter>"
+      Then the markup in the request does no harm
+
+      Examples:
+        | parameter     |
+        | client_id     |
+        | redirect_uri  |
+        | response_type |
+        | scope         |
+        | state         |
+
+    @id:line-end-in-state
+    Scenario: A line end in the state ends no header
+      Een regeleinde in de state beëindigt geen header.
+
+      When the PGO sends Roos to the gateway with a line end in the state
+      And Roos goes on as far as she is led
+      Then no header of the answer comes from the state
+
   @APP.15b
   Rule: Nobody is sent to an address that is no full https address
 
@@ -143,7 +211,35 @@ Feature: Authorization requests
         | a host that ends alike   | https://evil-{host}{path}          |
         | a host behind a slash    | https://evil.test/{host}{path}     |
         | a host behind a backslash | https://evil.test\\@{host}{path} |
+        | a host behind its port   | https://{host}:443@evil.test{path} |
+        | a host with an encoded dot | https://{host}%2eevil.test{path} |
+        | a host before an encoded slash | https://{host}%2f.evil.test{path} |
+        | a host before an encoded at sign | https://{host}%40evil.test{path} |
+        | a host of other letters  | https://{host}。evil.test{path} |
         | another listed host      | https://{other_host}/cb            |
+
+    @id:odd-redirect-uri
+    Scenario Outline: A redirect URI with <oddity> is followed to the letter or not at all
+      Een vreemd geschreven redirect URI wordt letterlijk gevolgd, of niet.
+
+      When the PGO sends Roos to the gateway with the redirect URI "<address>"
+      And Roos goes on as far as she is led
+      Then an answer goes to the address that was given, or nowhere
+
+      Examples:
+        | oddity                 | address                              |
+        | another port           | https://{host}:8443{path}            |
+        | a dot segment          | https://{host}{path}/../elsewhere    |
+        | an encoded dot segment | https://{host}{path}/%2e%2e/elsewhere |
+        | an encoded slash       | https://{host}{path}%2felsewhere     |
+        | two slashes            | https://{host}//evil.test/cb         |
+
+    @id:two-redirect-uris
+    Scenario: Of two redirect URIs the foreign one is not followed
+      Van twee redirect URI's wordt de vreemde niet gevolgd.
+
+      When the PGO sends Roos to the gateway with its own redirect URI and "https://evil.test/cb"
+      Then the gateway does not send anybody to the other host
 
   @RFC6749.3.1.1 @APP.6
   Rule: Only the authorization code grant is served
@@ -180,10 +276,20 @@ Feature: Authorization requests
 
       Examples:
         | case           | scope           |
-        | two services   | {scope} 3       |
+        | two services   | {scope} {scope:other} |
+        | two with a comma | {scope},{scope:other} |
         | unknown        | no-such-service |
+        | unknown in its own form | {scope:unknown} |
         | everything     | *               |
+        | not offered    | {scope:other}   |
         | empty          |                 |
+
+    @id:scope-of-a-pgo
+    Scenario: The code by which a PGO knows the service is refused
+      De code van de gegevensdienst aan PGO-kant wordt geweigerd.
+
+      When the PGO sends Roos to the gateway with "scope" set to "{scope:pgo}"
+      Then the code of the other side is refused as a scope
 
     @id:no-scope
     Scenario: A request without a scope is refused
@@ -207,3 +313,18 @@ Feature: Authorization requests
         | scope         |
         | response_type |
         | state         |
+        | client_id     |
+        | redirect_uri  |
+
+    @id:two-values
+    Scenario Outline: A request with two different values of <parameter> is refused
+      Een verzoek met twee verschillende waarden van een parameter wordt geweigerd.
+
+      When the PGO sends Roos to the gateway with "<parameter>" given as it is and as "<other>"
+      Then the repeated parameter is refused
+
+      Examples:
+        | parameter     | other         |
+        | scope         | {scope:other} |
+        | response_type | token         |
+        | state         | another       |

@@ -17,13 +17,21 @@ Feature: The consent question
       And the consent question names the supplier of the PGO
       And the consent question links the full text
       And the consent question offers both choices
+      And no choice is made beforehand
 
-    @id:consent-purpose @needs:purpose=any
+    @id:consent-purpose @needs:consent=purpose
     Scenario: The consent question states the purpose
       De toestemmingsvraag noemt het doel.
 
       Given Roos sees the consent question
       Then the consent question states the purpose
+
+    @id:consent-text @needs:consent=text
+    Scenario: The consent question is the text that the target file gives
+      De toestemmingsvraag is woord voor woord de opgegeven tekst.
+
+      Given Roos sees the consent question
+      Then the consent question is the given text
 
   @UCI-V.cons.2
   Rule: The name of the data service follows from the scope
@@ -86,6 +94,20 @@ Feature: The consent question
       When her consent arrives from a browser without her cookies
       Then the forged consent yields no code
 
+    @id:consent-not-her-own
+    Scenario Outline: Consent <forgery> yields no code
+      Vervalste toestemming levert geen code op.
+
+      Given Roos sees the consent question
+      When her consent arrives <forgery>
+      Then the forged consent yields no code
+
+      Examples:
+        | forgery                                  |
+        | in an address that somebody gave her     |
+        | with the hidden fields of another session |
+        | a second time                            |
+
   @RFC6819.4.4.1.9
   Rule: Pages cannot be framed
 
@@ -113,7 +135,10 @@ Feature: The consent question
       Given the PGO has collected the data of Roos
       Then the BSN is nowhere between the gateways
       And every address in the data is on the gateway
+      And no identifier in the data is a BSN
+      And no number in the data looks like a BSN
       And the data is structured and machine-readable
+      And the answer holds what was asked for
 
   @RFC6750.5.3d
   Rule: Cookies hold no codes and no tokens

@@ -35,6 +35,43 @@ Feature: The exceptions of UCI Verzamelen
       Then exception 5 is reported to the PGO
       And the state comes back with the error
 
+    @id:exception-5-answers
+    Scenario Outline: <answer> at once are exception 5
+      Een antwoord dat niet te duiden is, is uitzondering 5.
+
+      Given Roos sees the consent question
+      When her form arrives with <answer>
+      Then exception 5 is reported to the PGO
+
+      Examples:
+        | answer                       |
+        | both answers                 |
+        | an answer that nobody offers |
+
+    @id:exception-5-not-genuine
+    Scenario: An answer with an altered anti-forgery value is exception 5
+      Een antwoord met een gewijzigde waarde tegen vervalsing is uitzondering 5.
+
+      When the consent of Roos arrives with an altered anti-forgery value
+      Then the answer that is not genuine is exception 5
+
+    @id:exception-5-no-session
+    Scenario: An answer without the cookies of the session is exception 5 or a page
+      Een antwoord zonder de cookies van de sessie is uitzondering 5 of een pagina.
+
+      Given Roos sees the consent question
+      When her consent arrives from a browser without her cookies
+      Then an answer of nobody is exception 5, or ends on a page
+
+    @id:exception-5-hook @needs:hook=authz_unknown
+    Scenario: An authorization that the gateway cannot establish is exception 5
+      Een toestemming die de gateway niet kan vaststellen, is uitzondering 5.
+
+      Given Roos sees the consent question
+      And the gateway cannot establish her answer
+      When Roos gives consent
+      Then exception 5 is reported to the PGO
+
   @UCI-V.exc.8
   Rule: A source that does not answer is exception 8
 
@@ -44,7 +81,15 @@ Feature: The exceptions of UCI Verzamelen
 
       Given the PGO holds a token for Roos
       And the source behind the gateway does not answer
-      When the PGO asks for the data
+      When the PGO asks for the data and waits a minute if need be
+      Then exception 8 is reported in FHIR
+
+    @id:exception-8-person @needs:person=undeliverable
+    Scenario: Data that the source cannot deliver is reported in FHIR
+      Gegevens die de bron niet kan leveren, worden in FHIR als fout gemeld.
+
+      Given the PGO holds a token for the person of "undeliverable"
+      When the PGO asks for the data and waits a minute if need be
       Then exception 8 is reported in FHIR
 
   @RFC6749.4.1.2.1a @RFC6819.4.4.1.8b
@@ -117,3 +162,45 @@ Feature: The exceptions of UCI Verzamelen
       When Roos refuses
       And Roos goes back and gives consent after all
       Then the ended session yields no code
+      And an answer after the end is exception 5, or ends on a page
+
+    @id:session-ended-undecided
+    Scenario: After a form without an answer the page that is still open is worth nothing
+      Na een formulier zonder antwoord is de nog openstaande pagina niets meer waard.
+
+      Given Roos sees the consent question
+      When Roos leaves the question unanswered
+      And Roos goes back and gives consent after all
+      Then the ended session yields no code
+
+    @id:login-ended
+    Scenario Outline: After <end> the login page that is still open is worth nothing
+      Na een uitzondering bij het inloggen is de nog openstaande pagina niets meer waard.
+
+      Given the person of "<person>" is sent to the gateway
+      When <end>
+      And Roos goes back and logs in after all
+      Then the ended session leads nowhere
+
+      Examples:
+        | end                    | person      |
+        | Roos cancels the login | available   |
+        | he logs in             | unavailable |
+
+  @UC-V.exc.gen2 @UCI-V.exc.gen2
+  Rule: Exceptions are kept apart and told in words for people
+
+    @id:pages-apart
+    Scenario Outline: A faulty <part> and a session that is over have pages of their own
+      Een foutief verzoek en een sessie die voorbij is, hebben elk een eigen pagina.
+
+      Given Roos sees the consent question
+      And Roos has refused and given consent after all
+      When the PGO sends Roos to the gateway with "<part>" set to "<value>"
+      Then the two exceptions have pages of their own
+      And neither page shows the inside of a program
+
+      Examples:
+        | part          | value           |
+        | client_id     | unknown.test    |
+        | scope         | no-such-service |

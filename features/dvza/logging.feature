@@ -15,6 +15,17 @@ Feature: The log of consent
       Then the consent is in the log
       And the log holds no code and no token
 
+  @LOG.5
+  Rule: Every request is recorded, however it ended
+
+    @id:requests-logged @needs:hook=log
+    Scenario: Requests that ended in five ways are in the log
+      Verzoeken die op vijf manieren eindigden, staan in het logboek.
+
+      Given five collections have ended in five ways
+      When the vendor hands over the log
+      Then each of the five requests is in the log with its outcome
+
   @LOG.2
   Rule: A refusal is recorded
 

@@ -24,6 +24,35 @@ Feature: FHIR requests
       When the PGO asks for a resource of the other person
       Then Roos does not get the data of another person
 
+    @id:two-persons @needs:person=available_2
+    Scenario: Two persons at the same moment each get their own data
+      Twee personen op hetzelfde moment krijgen ieder hun eigen gegevens.
+
+      Given Roos and Rik have each collected alone
+      When Roos and Rik collect at the same moment
+      Then each person gets her own data
+
+  @P&I.4 @P&I.7
+  Rule: What is offered is delivered
+
+    @id:every-offer
+    Scenario: Every offer of the target file delivers
+      Elk aanbod van het doelbestand levert gegevens.
+
+      Given the PGO has collected the data of Roos
+      When the PGO collects the data of Roos from every offer
+      Then every offer is served
+
+  @APP.R3
+  Rule: A gateway is one host
+
+    @id:one-host
+    Scenario: One host serves the three endpoints
+      De drie endpoints staan op een host.
+
+      Given the PGO has collected the data of Roos
+      Then one host serves all of the gateway
+
   @RFC6750.2.1b @RFC6750.2x
   Rule: The token travels in the Authorization header
 
@@ -39,6 +68,27 @@ Feature: FHIR requests
         | scheme |
         | bearer |
         | BEARER |
+
+    @id:other-scheme
+    Scenario Outline: A token that is brought as <scheme> is refused
+      Een token onder een ander schema wordt geweigerd.
+
+      Given the PGO holds a token for Roos
+      When the PGO asks for the data with its token as "<scheme>"
+      Then a scheme that is not Bearer opens nothing
+
+      Examples:
+        | scheme |
+        | Basic  |
+        | Token  |
+
+    @id:token-in-form
+    Scenario: A token in a form is refused
+      Een token in een formulier wordt geweigerd.
+
+      Given the PGO holds a token for Roos
+      When the PGO asks for the data with the token in a form
+      Then the token in the body is refused
 
     @id:token-in-address
     Scenario: A token in the address is refused
@@ -66,6 +116,7 @@ Feature: FHIR requests
       When the PGO asks for the data without a token
       Then the request without a token is refused
       And the refusal is a Bearer challenge
+      And the challenge names the error "none"
 
     @id:unknown-token
     Scenario: A token that nobody issued is refused with a challenge
@@ -74,6 +125,15 @@ Feature: FHIR requests
       When the PGO asks for the data with a token that nobody issued
       Then the unknown token is refused
       And the refusal is a Bearer challenge
+      And the challenge names the error "invalid_token"
+
+    @id:stolen-token @needs:node=other
+    Scenario: Mallory cannot use the token of the PGO
+      Mallory kan het token van het PGO niet gebruiken.
+
+      Given the PGO holds a token for Roos
+      When Mallory asks for the data with the token of Roos
+      Then the token of another client is refused
 
     @id:code-as-token
     Scenario: A code is no token
@@ -106,9 +166,16 @@ Feature: FHIR requests
   Rule: Collecting is reading
 
     @id:write
-    Scenario: An attempt to write is refused
+    Scenario Outline: An attempt to write by <method> is refused
       Een poging om te schrijven wordt geweigerd.
 
       Given the PGO has collected the data of Roos
-      When the PGO tries to write an observation
+      When the PGO tries to "<method>" an observation
       Then the attempt to write is refused
+
+      Examples:
+        | method |
+        | POST   |
+        | PUT    |
+        | PATCH  |
+        | DELETE |

@@ -51,6 +51,15 @@ Feature: Codes and tokens
       When the PGO redeems the code after all
       Then the code is used up by the failed offer
 
+    @id:offer-of-another @needs:node=other
+    Scenario: A code that another client offered is used up
+      Een code die een andere client heeft aangeboden, is verbruikt.
+
+      Given the PGO holds a code for Roos
+      When Mallory redeems the code of Roos as herself
+      And the PGO redeems the code after all
+      Then the code is used up by the offer of another
+
     @id:code-race
     Scenario: Of twenty simultaneous offers of a code one yields a token
       Van twintig gelijktijdige aanbiedingen van een code levert er een een token op.
@@ -115,6 +124,7 @@ Feature: Codes and tokens
         | difference       | address              |
         | another path     | {redirect_uri}/other |
         | a query          | {redirect_uri}?x=1   |
+        | another case     | {redirect_uri:upper}       |
         | another host     | https://evil.test/cb |
 
     @id:absent-redirect-uri
@@ -141,6 +151,14 @@ Feature: Codes and tokens
         | not-a-uuid      |
         | ' OR '1'='1' -- |
         | ../../etc/hosts |
+
+    @id:token-as-code
+    Scenario: A token is no code
+      Een token is geen code.
+
+      Given the PGO holds a token for Roos
+      When the PGO redeems its token as a code
+      Then a token is no code
 
   @APP.6
   Rule: There is one grant type
@@ -213,6 +231,48 @@ Feature: Codes and tokens
       Given the PGO holds a code for Roos
       When the PGO redeems the code without a client certificate
       Then the token endpoint refuses the connection without a certificate
+
+    @id:token-forged-certificate
+    Scenario Outline: A certificate that is <flaw> does not reach the token endpoint
+      Een certificaat dat niemand vertrouwt, bereikt het tokenendpoint niet.
+
+      Given the PGO holds a code for Roos
+      When the PGO redeems the code with a certificate that is <flaw>
+      Then the token endpoint refuses the certificate of an unknown authority
+
+      Examples:
+        | flaw                 |
+        | self-signed          |
+        | of another authority |
+
+    @id:resource-forged-certificate
+    Scenario Outline: A certificate that is <flaw> does not reach the resource endpoint
+      Een certificaat dat niemand vertrouwt, bereikt het resource-endpoint niet.
+
+      Given the PGO holds a token for Roos
+      When the PGO asks for the data with a certificate that is <flaw>
+      Then the resource endpoint refuses the certificate of an unknown authority
+
+      Examples:
+        | flaw                 |
+        | self-signed          |
+        | of another authority |
+
+    @id:token-unlisted @needs:node=unlisted
+    Scenario: A node on no list gets no token
+      Een node die op geen lijst staat, krijgt geen token.
+
+      Given the PGO holds a code for Roos
+      When a node on no list redeems the code of Roos under the client id of the PGO
+      Then the node on no list gets no token
+
+    @id:resource-unlisted @needs:node=unlisted
+    Scenario: A node on no list gets no data
+      Een node die op geen lijst staat, krijgt geen gegevens.
+
+      Given the PGO holds a token for Roos
+      When a node on no list asks for the data with the token of Roos
+      Then the node on no list gets no data
 
     @id:resource-certificate
     Scenario: Without a client certificate nothing reaches the resource endpoint

@@ -1,6 +1,7 @@
 """The authorization endpoint: the way from request to code, and the requests that must be refused. UCI-V.step.2 to 10."""
 
-from urllib.parse import urljoin, urlsplit
+import re
+from urllib.parse import unquote, urljoin, urlsplit
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange, header_values
@@ -20,7 +21,7 @@ def login_comes_first(shown: Exchange, login_pages: tuple[str, ...], consent_pag
     if read.shows(shown, consent_pages) or read.location(shown):
         yield Finding(expected="the login as the first page", observed=read.described(shown))
         return
-    raise CannotJudgeError(f"no action of the recipe recognises the first page: {read.described(shown)}")
+    raise CannotJudgeError(f"no action of the recipe recognises the first page: {read.described(shown)}{read.advice(shown)}")
 
 
 @check("UCI-V.step.10", then="the gateway sends Roos back to the PGO with a code", accepts="authorization")
@@ -54,7 +55,7 @@ def redirect_status_is_right(redirect: Exchange, redirect_uri: str) -> Findings:
     kept = status in {307, 308}
     yield Finding(
         expected="status 302 or 303",
-        observed=f"status {status}",
+        observed="a script of the page sends the browser on" if status is None else f"status {status}",
         outcome=Outcome.FAIL if kept and redirect.request.method == "POST" else Outcome.WARNING,
         hint="307 and 308 make the browser post the consent form to the PGO" if kept else "",
         reading="AMB.65",
@@ -91,17 +92,38 @@ def sessions_do_not_mix(
             yield Finding(expected=f"a code with state={own}", observed=read.described(exchange))
 
 
+@check("UCI-V.step.3", then="each PGO gets its own answer")
+def each_pgo_gets_its_own_answer(
+    redirect: Exchange, redirect_uri: str, state: str, second_redirect: Exchange, second_redirect_uri: str, second_state: str
+) -> Findings:
+    """Two collections for two PGOs in one browser each return to the PGO that began them, with its state."""
+    for exchange, address, own in ((redirect, redirect_uri, state), (second_redirect, second_redirect_uri, second_state)):
+        where = read.location(exchange)
+        if not read.is_oauth_answer(where):
+            raise CannotJudgeError(f"there is no code: {read.described(exchange)}")
+        if not oauth.leads_to(where, address) or oauth.redirect(where).get("state") != own:
+            yield Finding(expected=f"a redirect to {address} with state={own}", observed=read.described(exchange))
+
+
 @check("UCI-V.step.3", then="the cookies of the session are protected")
-def session_cookies_are_protected(visited: Exchanges) -> Findings:
-    """Every cookie that the gateway sets carries Secure, and one that holds a session HttpOnly."""
-    for exchange in visited:
-        for cookie in header_values(read.response(exchange).headers, "set-cookie"):
-            name, _, attributes = cookie.partition(";")
-            present = {attribute.strip().partition("=")[0].lower() for attribute in attributes.split(";")}
-            missing = [wanted for wanted in ("secure", "httponly") if wanted not in present]
-            if missing:
-                label = name.partition("=")[0]
-                yield Finding(expected=f"cookie {label} with Secure and HttpOnly", observed=f"without {missing}")
+def session_cookies_are_protected(visited_there: Exchanges) -> Findings:
+    """The cookie of the session carries Secure and HttpOnly; beside one that does, another without them is a warning.
+
+    Nothing in a cookie says that it holds the session. Where none is protected, the session's is not; where one is, the others may
+    be those of a load balancer or of a script.
+    """
+    sent = [c for e in read.answers(visited_there) for c in header_values(read.response(e).headers, "set-cookie")]
+    cookies = [cookie for cookie in sent if cookie.partition(";")[0].partition("=")[2].strip(' "')]  # an empty one is taken back
+    lacking = {cookie: _lacks(cookie) for cookie in cookies if _lacks(cookie)}
+    outcome = Outcome.WARNING if len(lacking) < len(cookies) else Outcome.FAIL
+    for cookie, missing in lacking.items():
+        name = cookie.partition("=")[0]
+        yield Finding(expected=f"cookie {name} with Secure and HttpOnly", observed=f"without {missing}", outcome=outcome)
+
+
+def _lacks(cookie: str) -> str:
+    present = {attribute.strip().partition("=")[0].lower() for attribute in cookie.split(";")[1:]}
+    return " and ".join(wanted for wanted in ("Secure", "HttpOnly") if wanted.lower() not in present)
 
 
 @check("REL.2", then="the gateway asks Roos to log in again")
@@ -119,7 +141,7 @@ def login_is_asked_again(second_shown: Exchange, login_pages: tuple[str, ...]) -
 # ------------------------------------------------------------------------------------------- requests that are refused
 
 
-@check("UCI-V.exc.1", then="the unknown client is refused on a page", twin="authorization")
+@check("UCI-V.exc.1", "UC-V.exc.1", then="the unknown client is refused on a page", twin="authorization")
 def unknown_client_is_refused(visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A request of a client that is missing or on no list ends on a page of the gateway, without any redirect."""
     yield from _refused_on_a_page(visited, redirect_uri, known_pages, release)
@@ -141,7 +163,59 @@ def redirect_uri_of_another_host_is_refused(
     yield from _refused_on_a_page(visited, bad_uri, known_pages, release)
 
 
-@check("UCI-V.exc.1", then="the missing redirect URI is refused on a page", twin="authorization")
+@check("RFC6749.3.1.2.2", then="an answer goes to the address that was given, or nowhere", twin="authorization")
+def answer_goes_to_the_given_address(visited: Exchanges, bad_uri: str) -> Findings:
+    """A redirect URI on the client's host that is written oddly is refused, or followed to the letter: no answer goes elsewhere."""
+    read.refuse_trouble_of_the_server(visited[-1])
+    for exchange in visited:
+        where = read.location(exchange)
+        if where and read.is_oauth_answer(where) and not _is_equivalent(where, bad_uri):
+            yield Finding(expected=f"a redirect to {bad_uri}, or none", observed=f"a redirect to {where}")
+
+
+@check("RFC6819.4.4.1.8b", then="a state of other alphabets comes back unchanged, or is refused", twin="authorization")
+def foreign_state_is_returned_or_refused(visited: Exchanges, state: str, known_pages: tuple[str, ...]) -> Findings:
+    """A state with characters that RFC 6749 leaves out comes back as it was, or the request is refused: it is never changed."""
+    last = visited[-1]
+    read.refuse_trouble_of_the_server(last)
+    where = read.location(last)
+    found = [value for name, value in oauth.redirect(where).parameters if name == "state"] if read.is_oauth_answer(where) else []
+    if found and found != [state]:
+        yield Finding(expected=f"state={state}, once", observed=", ".join(found))
+    elif not found and read.is_oauth_answer(where) and oauth.redirect(where).get("code"):
+        yield Finding(expected=f"state={state}, once", observed="a code without a state")
+    elif not found and read.shows(last, known_pages):
+        raise CannotJudgeError(f"the flow neither ended nor was it refused: {read.described(last)}")
+
+
+@check("OVK.2.6", then="the gateway does not take itself for a PGO", twin="authorization")
+def node_of_a_za_gateway_is_no_client(visited: Exchanges, bad_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
+    """A node that is listed as a ZA gateway, and not as a PGO, is refused as a client."""
+    yield from _refused_on_a_page(visited, bad_uri, known_pages, release)
+
+
+@check("RFC6749.10.14", then="the markup in the request does no harm", twin="authorization")
+def markup_in_a_request_is_harmless(visited: Exchanges, markup_sent: str) -> Findings:
+    """A value of the request that comes back in a page comes back as text: nothing of it becomes an element or an attribute."""
+    mark = f"[{name[0]}]" if (name := re.search(r"data-\w+", markup_sent)) else "nothing"
+    for exchange in read.answers(visited):
+        answer = read.response(exchange)
+        is_page = not answer.media_type or "html" in answer.media_type or "xml" in answer.media_type
+        if is_page and (markup_sent in answer.text or read.page(exchange).matches(mark)):
+            observed = f"its markup stands in the page as markup (exchange {exchange.number})"
+            yield Finding(expected=f"{markup_sent} shown as text, or not at all", observed=observed)
+
+
+@check("RFC6749.10.14", then="no header of the answer comes from the state", twin="authorization")
+def state_splits_no_header(visited: Exchanges, header_sent: str) -> Findings:
+    """A line end in the state does not end a header of the answer."""
+    for exchange in read.answers(visited):
+        if header_sent.lower() in {name.lower() for name, _ in read.response(exchange).headers}:
+            expected = f"no header {header_sent}, which stood in the state"
+            yield Finding(expected=expected, observed=f"it is there (exchange {exchange.number})")
+
+
+@check("UCI-V.exc.1", "UC-V.exc.1", then="the missing redirect URI is refused on a page", twin="authorization")
 def missing_redirect_uri_is_refused(
     visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
 ) -> Findings:
@@ -157,9 +231,21 @@ def other_response_type_is_refused(
     yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
-@check("APP.9", "UCI-V.exc.1", then="the scope is refused, the person first", twin="authorization")
+@check("APP.9", "UCI-V.exc.1", "UC-V.exc.1", then="the scope is refused, the person first", twin="authorization")
 def other_scope_is_refused(visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A scope that is missing, unknown, not offered here or more than one is refused, and the person is told first."""
+    yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
+
+
+@check("APP.9", then="the code of the other side is refused as a scope", twin="authorization")
+def code_of_the_other_side_is_refused(
+    visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release
+) -> Findings:
+    """The catalogue's code of the same service on the side of the PGO is no scope here; taking it as one is the other reading."""
+    if read.shows(visited[-1], known_pages):
+        observed = "the flow goes on with the code of the other side"
+        yield Finding(expected="a page that refuses the request", observed=observed, outcome=Outcome.WARNING, reading="AMB.19")
+        return
     yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
@@ -171,7 +257,7 @@ def repeated_parameter_is_refused(
     yield from _refused_first_to_the_person(visited, redirect_uri, known_pages, release)
 
 
-@check("UCI-V.exc.1", then="the missing state is refused, the person first", twin="authorization")
+@check("UCI-V.exc.1", "UC-V.exc.1", then="the missing state is refused, the person first", twin="authorization")
 def missing_state_is_refused(visited: Exchanges, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """A request without a state is refused; going on without one is the other reading."""
     if read.shows(visited[-1], known_pages):
@@ -222,7 +308,8 @@ def _refused_first_to_the_person(visited: Exchanges, redirect_uri: str, goes_on:
     row = release.exception(1)
     error = target.get("error") or "no error"
     if target.get("code") or error not in {row.code, *row.tolerated}:
-        yield Finding(expected=f"a page, or at least error={row.code}", observed=read.location(last))
+        hint = read.near_miss(error, row.code)
+        yield Finding(expected=f"a page, or at least error={row.code}", observed=read.location(last), hint=hint)
         return
     yield Finding(
         expected="a page of the gateway that tells the person first",
@@ -250,6 +337,26 @@ def _page_of_refusal(exchange: Exchange, goes_on: tuple[str, ...], release: Rele
     if not any(code in answer.text for code in (row.code, *row.tolerated)):
         observed = f"a page that does not name {row.code}"
         yield Finding(expected=expected, observed=observed, outcome=Outcome.WARNING, reading="AMB.3")
+
+
+def _is_equivalent(address: str, given: str) -> bool:
+    """Whether an address is the given one but for what is added to its query, for a client that normalises it (RFC 3986, 6.2.2)."""
+    try:
+        one, other = urlsplit(address), urlsplit(given)
+        return (one.hostname, one.port or 443, _plain(one.path)) == (other.hostname, other.port or 443, _plain(other.path))
+    except ValueError:
+        return False
+
+
+def _plain(path: str) -> str:
+    """A path without percent-encoding and dot segments (RFC 3986, 5.2.4)."""
+    kept: list[str] = []
+    for segment in unquote(path).split("/"):
+        if segment == "..":
+            kept = kept[:1] + kept[1:-1]
+        elif segment != ".":
+            kept.append(segment)
+    return "/".join(kept)
 
 
 def _is_same_address(address: str, forbidden: str, base: str) -> bool:

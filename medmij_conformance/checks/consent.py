@@ -1,12 +1,12 @@
 """The pages that a person sees: the consent question, its three names and two choices, and what no page may do. TV.*, RFC 6819."""
 
+import re
+import unicodedata
 from urllib.parse import unquote, urlsplit
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange, header_values
-from medmij_conformance.protocol import oauth
 from medmij_conformance.protocol.html import Page
-from medmij_conformance.redaction import BSN_ENCODINGS
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
 
 Exchanges = tuple[Exchange, ...]
@@ -46,7 +46,8 @@ def markup_in_a_name_is_harmless(consent_page: Exchange, consent_pages: tuple[st
     """A name with markup from the lists is shown as text and never becomes part of the page."""
     shown = _consent(consent_page, consent_pages)
     if markup not in shown.text:
-        became = markup in read.response(consent_page).text
+        text = read.response(consent_page).text
+        became = markup in text or markup.replace("&", "&amp;") in text  # the latter is how a browser writes its page down
         yield Finding(
             expected=f"the characters {markup} shown as text",
             observed="the name's markup stands in the page as markup" if became else "a page without these characters",
@@ -85,6 +86,41 @@ def both_choices_are_offered(
             yield Finding(expected=f"a control to {meaning} consent", observed=f"nothing matches {selectors}")
 
 
+@check("UCI-V.cons.1", then="each tab names its own care provider")
+def each_tab_names_its_own_provider(
+    consent_page: Exchange,
+    provider_name: str,
+    second_page: Exchange,
+    second_provider_name: str,
+    consent_pages: tuple[str, ...],
+) -> Findings:
+    """Two collections at two care providers in one browser each ask for consent in the name of their own."""
+    yield from _named(consent_page, consent_pages, provider_name)
+    yield from _named(second_page, consent_pages, second_provider_name)
+
+
+@check("P&I.8", "TV.7", then="no choice is made beforehand")
+def no_choice_is_made_beforehand(consent_page: Exchange, consent_pages: tuple[str, ...]) -> Findings:
+    """In the form of the consent question no radio button and no box is ticked."""
+    _consent(consent_page, consent_pages)
+    ticked = [f"{page} input:checked" for page in consent_pages if read.shows(consent_page, [f"{page} input:checked"])]
+    if ticked:
+        yield Finding(expected="nothing ticked", observed=f"{ticked[0]} matches")
+
+
+@check("TV.1", "P&I.8", then="the consent question is the given text")
+def consent_text_is_the_given_one(consent_page: Exchange, consent_pages: tuple[str, ...], consent_text: str) -> Findings:
+    """The statement stands on the page word for word, with the three names filled in; white space and quotation marks aside."""
+    shown = normalised(_consent(consent_page, consent_pages).text)
+    wanted = normalised(consent_text)
+    if wanted in shown:
+        return
+    words = wanted.split(" ")
+    fits = max(count for count in range(len(words) + 1) if " ".join(words[:count]) in shown)
+    expected = f"the text of [consent] text, here: ... {' '.join(words[max(0, fits - 3) : fits + 5])} ..."
+    yield Finding(expected=expected, observed=f"the page has its first {fits} of {len(words)} words", reading="AMB.67")
+
+
 @check("P&I.8", then="the gateway asks for consent again")
 def consent_is_asked_again(second_page: Exchange, consent_pages: tuple[str, ...]) -> Findings:
     """Consent holds for one exchange: a second collection asks again."""
@@ -95,23 +131,27 @@ def consent_is_asked_again(second_page: Exchange, consent_pages: tuple[str, ...]
 @check("P&I.9", then="there is no consent question before the login")
 def consent_needs_a_login(early: Exchange, consent_pages: tuple[str, ...], redirect_uri: str) -> Findings:
     """Opening the consent address without having logged in shows no consent question and yields no code."""
-    target = oauth.redirect(read.location(early))
-    if read.shows(early, consent_pages) or (oauth.leads_to(read.location(early), redirect_uri) and target.get("code") is not None):
+    read.refuse_trouble_of_the_server(early)
+    if read.shows(early, consent_pages) or read.brings_a_code(early, redirect_uri):
         yield Finding(expected="neither consent question nor code", observed=read.described(early))
 
 
 @check("RFC6819.4.4.1.10a", then="the forged consent yields no code", twin="authorization")
 def forged_consent_yields_no_code(answer: Exchange, redirect_uri: str) -> Findings:
     """A consent form that was not sent from its own page and session yields no code."""
-    target = oauth.redirect(read.location(answer))
-    if oauth.leads_to(read.location(answer), redirect_uri) and target.get("code"):
+    read.refuse_trouble_of_the_server(answer)
+    if read.brings_a_code(answer, redirect_uri):
         yield Finding(expected="no code", observed=read.described(answer))
 
 
-@check("RFC6819.4.4.1.9", then="no page of the gateway can be framed")
-def pages_cannot_be_framed(visited: Exchanges) -> Findings:
+@check("RFC6819.4.4.1.9", "RFC6819.4.2.1b", then="no page of the gateway can be framed")
+def pages_cannot_be_framed(visited_there: Exchanges) -> Findings:
     """Every HTML page forbids framing by X-Frame-Options or by frame-ancestors."""
-    pages = [exchange for exchange in visited if "html" in read.response(exchange).media_type]
+    pages = [
+        exchange
+        for exchange in read.answers(visited_there)
+        if exchange.endpoint != "other" and "html" in read.response(exchange).media_type
+    ]
     if not pages:
         raise CannotJudgeError("the gateway showed no HTML page")
     for exchange in pages:
@@ -123,14 +163,14 @@ def pages_cannot_be_framed(visited: Exchanges) -> Findings:
 
 
 @check("APP.4", then="the BSN stays out of the browser")
-def bsn_stays_out_of_the_browser(visited: Exchanges, bsns: tuple[str, ...]) -> Findings:
+def bsn_stays_out_of_the_browser(visited_there: Exchanges, bsns: tuple[str, ...]) -> Findings:
     """No answer to the browser holds the person's BSN, in whatever encoding: not in pages, fields, cookies or addresses."""
-    for exchange in visited:
+    for exchange in read.answers(visited_there):
         answer = read.response(exchange)
         texts = {"the page": answer.text, "a header": "\n".join(value for _, value in answer.headers)}
         texts["the address"] = exchange.request.url
         for place, text in texts.items():
-            for how in _bsn_in(text, bsns):
+            for how in read.bsn_forms(text, bsns):
                 observed = f"it stands in {place} as {how} (exchange {exchange.number})"
                 yield Finding(expected="no BSN", observed=observed, reading="AMB.56")
 
@@ -140,15 +180,15 @@ def bsn_is_nowhere_between_gateways(exchanged: Exchanges, bsns: tuple[str, ...])
     """No message between the gateways holds a test person's BSN, in whatever encoding."""
     for exchange in exchanged:
         answer = read.response(exchange)
-        for how in _bsn_in(answer.text + "\n".join(value for _, value in answer.headers), bsns):
+        for how in read.bsn_forms(answer.text + "\n".join(value for _, value in answer.headers), bsns):
             observed = f"it stands in the answer as {how} (exchange {exchange.number})"
             yield Finding(expected="no BSN", observed=observed, reading="AMB.56")
 
 
 @check("RFC6750.5.3d", then="no cookie holds a code or a token")
-def cookies_hold_no_credentials(visited: Exchanges, credentials: tuple[str, ...]) -> Findings:
+def cookies_hold_no_credentials(visited_there: Exchanges, credentials: tuple[str, ...]) -> Findings:
     """No cookie that the gateway sets holds the code or the token."""
-    for exchange in visited:
+    for exchange in read.answers(visited_there):
         for cookie in header_values(read.response(exchange).headers, "set-cookie"):
             if any(credential in unquote(cookie) for credential in credentials):
                 yield Finding(expected="no credential in a cookie", observed=f"cookie {cookie.partition('=')[0]}")
@@ -156,28 +196,43 @@ def cookies_hold_no_credentials(visited: Exchanges, credentials: tuple[str, ...]
 
 def _consent(exchange: Exchange, consent_pages: tuple[str, ...]) -> Page:
     if not read.shows(exchange, consent_pages):
-        raise CannotJudgeError(f"the consent question was not shown: {read.described(exchange)}")
+        raise CannotJudgeError(f"the consent question was not shown: {read.described(exchange)}{read.advice(exchange)}")
     return read.page(exchange)
+
+
+_SAME = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"})
+
+
+def normalised(text: str) -> str:
+    """A text with white space folded and with plain quotation marks and dashes, so that only its words are compared."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(_SAME).split())
 
 
 def _named(exchange: Exchange, consent_pages: tuple[str, ...], name: str, reading: str = "") -> Findings:
     text = _consent(exchange, consent_pages).text
-    if " ".join(name.split()).lower() not in text.lower():
+    wanted = re.escape(" ".join(name.split()).lower())
+    if not re.search(rf"(?<![\w@]){wanted}(?![\w@]|\.\w)", text.lower()):  # a part of a word, an address or a host is no name
         yield Finding(expected=f"the name {name!r}", observed="it is not on the page", reading=reading)
 
 
 def _forbids_framing(exchange: Exchange) -> bool:
+    """Whether a browser lets no other site frame a page. A policy with frame-ancestors overrules X-Frame-Options (CSP 2, 7.7.1)."""
     headers = read.response(exchange).headers
-    options = {value.strip().upper() for value in header_values(headers, "x-frame-options")}
-    policies = ";".join(header_values(headers, "content-security-policy")).lower()
-    sources = [part.split()[1:] for part in policies.split(";") if part.split()[:1] == ["frame-ancestors"]]
-    return bool(options & {"DENY", "SAMEORIGIN"}) or any("*" not in allowed for allowed in sources)
+    policies = [policy for value in header_values(headers, "content-security-policy") for policy in value.lower().split(",")]
+    allowed = [sources for policy in policies if (sources := _frame_ancestors(policy)) is not None]
+    if allowed:
+        return any(not any(map(_is_any_site, sources)) for sources in allowed)
+    options = {option.strip().upper() for value in header_values(headers, "x-frame-options") for option in value.split(",")}
+    return options in ({"DENY"}, {"SAMEORIGIN"})
 
 
-def _bsn_in(text: str, bsns: tuple[str, ...]) -> list[str]:
-    """The encodings in which one of these BSNs stands in a text."""
-    seen = []
-    for name, encode in BSN_ENCODINGS.items():
-        if any(encode(bsn) in text or encode(bsn).upper() in text for bsn in bsns):
-            seen.append(name)
-    return seen
+def _frame_ancestors(policy: str) -> list[str] | None:
+    """The sources of the first frame-ancestors of a policy; None when it has none."""
+    directives = (directive.split() for directive in policy.split(";"))
+    return next((words[1:] for words in directives if words[:1] == ["frame-ancestors"]), None)
+
+
+def _is_any_site(source: str) -> bool:
+    """Whether a source stands for every host: an asterisk, or a scheme alone."""
+    host = source.partition("://")[2] or source
+    return source.endswith(":") or host.partition(":")[0].partition("/")[0] == "*"

@@ -1,14 +1,17 @@
 """The resource endpoint: data for the right token, and for no other. UCI-V.step.14 and 15, UCI-V.exc.7 and 8."""
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
-from medmij_conformance.protocol import fhir
+from medmij_conformance.protocol import fhir, oauth
 from medmij_conformance.requirements import ProtocolException, Release
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
 
 Exchanges = tuple[Exchange, ...]
+PATIENCE_S = 60
+"""Seconds in which a gateway has to say that its source does not answer."""
 
 
 @check("UCI-V.step.15", "OVK.2.2", "P&I.5", then="the gateway delivers the data", accepts="resource")
@@ -45,6 +48,44 @@ def addresses_stay_on_the_gateway(resource_response: Exchange) -> Findings:
             yield Finding(expected=f"addresses on {own}", observed=address)
 
 
+@check("APP.2", then="the answer holds what was asked for")
+def answer_is_of_the_kind_asked_for(resource_response: Exchange, resource_endpoint: str) -> Findings:
+    """A search finds resources of the type that was searched for, an operation gives a Bundle, and a read its resource."""
+    path = oauth.below(resource_response.request.url, resource_endpoint)
+    asked, _, rest = path.partition("/")
+    body = read.response(resource_response).body
+    kind = fhir.resource_type(body)
+    if resource_response.status != 200 or kind is None:
+        raise CannotJudgeError(f"{path or 'nothing'} was asked for, and the answer is no resource")
+    expected = "Bundle" if asked.startswith("$") or not rest or rest.startswith("$") else asked
+    if kind != expected:
+        yield Finding(expected=f"a {expected}", observed=f"a {kind}")
+        return
+    found = [] if asked.startswith("$") else fhir.entries(body)
+    strange = sorted({name for name, mode in found if mode == "match" and name != asked})
+    candidates = {name for name, mode in found if mode in {"match", ""}}  # the mode may be left out, also for what was included
+    if strange or (candidates and asked not in candidates):
+        yield Finding(expected=f"{asked} among the matches, and nothing else", observed=", ".join(strange or sorted(candidates)))
+
+
+@check("APP.5", then="no identifier in the data is a BSN")
+def bsn_elements_are_empty(resource_response: Exchange) -> Findings:
+    """An identifier of the BSN naming system has no value, or says that it is masked."""
+    for identifier in fhir.identifiers(read.response(resource_response).body):
+        if identifier.system in fhir.BSN_SYSTEMS and identifier.value and not identifier.masked:
+            observed = f"an identifier of {identifier.system} with a value"
+            yield Finding(expected="no BSN, or a masked one", observed=observed, reading="AMB.56")
+
+
+@check("APP.5", then="no number in the data looks like a BSN")
+def no_number_looks_like_a_bsn(resource_response: Exchange) -> Findings:
+    """No free-standing number of nine digits passes the eleven test; one that does is shown to a person."""
+    found = fhir.bsn_like(read.response(resource_response).body)
+    if found:
+        observed = f"{len(found)} such numbers, the first in {found[0]}"
+        yield Finding(expected="no number that could be a BSN", observed=observed, outcome=Outcome.WARNING, reading="AMB.56")
+
+
 @check("RFC6750.2.1b", then="the scheme's case does not matter", twin="resource", contrast=True)
 def scheme_is_case_insensitive(resource_response: Exchange) -> Findings:
     """The name of the authentication scheme may be written in any case."""
@@ -65,6 +106,42 @@ def token_may_be_used_again(resource_response: Exchange, second_response: Exchan
         yield Finding(expected="the data again", observed=f"status {second_response.status}", reading="AMB.24")
 
 
+@check("UCI-V.step.15", then="each person gets her own data")
+def persons_do_not_cross(
+    resource_response: Exchange, second_response: Exchange, alone: Exchange, second_alone: Exchange
+) -> Findings:
+    """Two persons who collect at the same moment get what each of them got alone."""
+    first, second = (set(fhir.identities(read.response(exchange).body)) for exchange in (alone, second_alone))
+    for exchange, own, foreign in (
+        (resource_response, first - second, second - first),
+        (second_response, second - first, first - second),
+    ):
+        seen = set(fhir.identities(read.response(exchange).body))
+        if crossed := sorted(seen & foreign):
+            yield Finding(expected="nothing that the other person got alone", observed=crossed[0])
+        elif not seen & own:
+            raise CannotJudgeError("the ids in the data do not tell the persons apart, or are others at each request")
+
+
+@check("P&I.4", "P&I.7", then="every offer is served")
+def every_offer_is_served(collected: Exchanges) -> Findings:
+    """A collection of each offer, with the scope of its own data service, ends in a FHIR resource."""
+    for exchange in collected:
+        kind = fhir.resource_type(read.response(exchange).body)
+        if exchange.endpoint != "resource" or exchange.status != 200 or kind in (None, "OperationOutcome"):
+            where = urlsplit(exchange.request.url)
+            observed = f"the {exchange.label} at {where.netloc}{where.path} ended in {read.described(exchange)}"
+            yield Finding(expected="status 200 with a FHIR resource", observed=observed)
+
+
+@check("APP.R3", then="one host serves all of the gateway")
+def one_host_serves_all(authorization_endpoint: str, token_endpoint: str, resource_endpoint: str) -> Findings:
+    """The three endpoints of an offer are on one host."""
+    hosts = {urlsplit(address).hostname for address in (authorization_endpoint, token_endpoint, resource_endpoint)}
+    if len(hosts) > 1:
+        yield Finding(expected="one host", observed=", ".join(sorted(host or "" for host in hosts)))
+
+
 @check("P&I.7", "GRD.P1", then="the second PGO is served as well")
 def every_listed_pgo_is_served(resource_response: Exchange, second_response: Exchange) -> Findings:
     """Two listed PGO gateways, never introduced, collect with the same result."""
@@ -78,16 +155,30 @@ def every_listed_pgo_is_served(resource_response: Exchange, second_response: Exc
 # ------------------------------------------------------------------------------------------------------------ exception 7
 
 
-@check("UCI-V.exc.7", then="the unknown token is refused", twin="resource")
+@check("UCI-V.exc.7", "UC-V.exc.6", then="the unknown token is refused", twin="resource")
 def unknown_token_is_refused(resource_response: Exchange, release: Release) -> Findings:
     """A token that the gateway never issued opens nothing: exception 7."""
     yield from token_refusal(resource_response, release.exception(7))
 
 
-@check("UCI-V.exc.7", then="the request without a token is refused", twin="resource")
+@check("UCI-V.exc.7", "UC-V.exc.6", then="the request without a token is refused", twin="resource")
 def absent_token_is_refused(resource_response: Exchange, release: Release) -> Findings:
     """Without a token nothing opens: exception 7."""
     yield from token_refusal(resource_response, release.exception(7))
+
+
+@check("RFC6750.3a", then='the challenge names the error "{error}"', twin="resource")
+def challenge_names_the_error(resource_response: Exchange, error: str) -> Findings:
+    """The challenge says why: with which error a token was refused, and none when there was no token at all."""
+    answer = read.response(resource_response)
+    if answer.status < 400:
+        raise CannotJudgeError(f"there is no refusal: status {answer.status}")
+    challenge = answer.header("www-authenticate") or ""
+    found = challenge_error(challenge)
+    if found != (error if error != "none" else ""):
+        expected = "a challenge without an error" if error == "none" else f'a challenge with error="{error}"'
+        observed = challenge or "no challenge"
+        yield Finding(expected=expected, observed=observed, outcome=Outcome.WARNING, reading="AMB.45")
 
 
 @check("RFC6750.3a", then="the refusal is a Bearer challenge", twin="resource")
@@ -117,37 +208,63 @@ def token_opens_one_provider(resource_response: Exchange, release: Release) -> F
     yield from token_refusal(resource_response, release.exception(7), statuses=(403,))
 
 
+@check("UCI-V.exc.7", then="the token of another client is refused", twin="resource")
+def token_of_another_client_is_refused(resource_response: Exchange, release: Release) -> Findings:
+    """A token that another listed client brings is refused; serving it is the other reading, since it is a bearer token."""
+    held = fhir.resources(read.response(resource_response).body)
+    if held:
+        yield Finding(expected="a refusal", observed=f"data ({held[0]})", outcome=Outcome.WARNING)
+        return
+    yield from token_refusal(resource_response, release.exception(7), statuses=(403,))
+
+
 @check("RFC6749.4.1.2b", then="the token of the reused code is revoked", twin="resource")
 def token_of_a_reused_code_is_revoked(resource_response: Exchange, release: Release) -> Findings:
     """When a code is used again, the token that it gave is revoked."""
     yield from token_refusal(resource_response, release.exception(7))
 
 
-@check("UCI-V.exc.7", then="a code is no token", twin="resource")
+@check("UCI-V.exc.7", "UC-V.exc.6", then="a code is no token", twin="resource")
 def code_is_no_token(resource_response: Exchange, release: Release) -> Findings:
     """An authorization code opens nothing at the resource endpoint."""
     yield from token_refusal(resource_response, release.exception(7))
 
 
+@check("RFC6750.2.1b", then="a scheme that is not Bearer opens nothing", twin="resource")
+def other_scheme_is_refused(resource_response: Exchange) -> Findings:
+    """A valid token under the name of another authentication scheme is no bearer token."""
+    yield from _refused(resource_response)
+
+
+@check("RFC6750.2x", then="the token in the body is refused", twin="resource")
+def token_in_the_body_is_refused(resource_response: Exchange) -> Findings:
+    """A token in a form is not accepted."""
+    yield from _refused(resource_response)
+
+
 @check("RFC6750.2x", then="the token in the address is refused", twin="resource")
 def token_in_the_address_is_refused(resource_response: Exchange) -> Findings:
     """A token in the query of the address is not accepted."""
-    if resource_response.status == 200:
-        yield Finding(expected="a refusal", observed="the data")
+    yield from _refused(resource_response)
 
 
 @check("RFC6750.2x", then="the token given twice is refused", twin="resource")
 def token_given_twice_is_refused(resource_response: Exchange) -> Findings:
-    """A request that gives the token in header and query is malformed."""
-    if resource_response.status == 200:
-        yield Finding(expected="status 400", observed="the data")
+    """A request that gives the token in header and query is malformed; a refusal by another status than 400 is a warning."""
+    refused = False
+    for finding in _refused(resource_response):
+        yield finding
+        refused = True
+    if not refused and resource_response.status != 400:
+        yield Finding(expected="status 400", observed=f"status {resource_response.status}", outcome=Outcome.WARNING)
 
 
 @check("UCI-V.step.15", then="Roos does not get the data of another person", twin="resource")
 def data_of_another_person_is_withheld(resource_response: Exchange, foreign_id: str) -> Findings:
     """A token of one person opens no resource of another, not even by its id."""
+    read.refuse_trouble_of_the_server(resource_response)
     answer = read.response(resource_response)
-    if answer.status == 200 and foreign_id in fhir.identities(answer.body):
+    if foreign_id in fhir.identities(answer.body):
         yield Finding(expected="a refusal or nothing", observed=f"a resource of the other person ({foreign_id})")
 
 
@@ -162,17 +279,51 @@ def writing_is_refused(resource_response: Exchange) -> Findings:
 # ------------------------------------------------------------------------------------------------------------ exception 8
 
 
-@check("UCI-V.exc.8", then="exception 8 is reported in FHIR", twin="resource", raw=True)
+@check("UCI-V.exc.8", "UC-V.exc.6", then="exception 8 is reported in FHIR", twin="resource", raw=True)
 def unreachable_source_is_reported(resource_response: Exchange, release: Release) -> Findings:
-    """When the systems behind the gateway do not answer, the answer is an OperationOutcome with the code of exception 8."""
+    """When the systems behind the gateway do not answer, the answer is an OperationOutcome with the code of exception 8.
+
+    No answer at all within a minute is none of that; a shorter wait says nothing.
+    """
     row = release.exception(8)
+    waited = resource_response.finished - resource_response.started
+    if resource_response.trouble and resource_response.trouble.kind == "timeout" and waited >= 0.95 * PATIENCE_S:
+        yield Finding(expected=f"an OperationOutcome with code {row.code}", observed=f"no answer in {waited:.0f} s")
+        return
     answer = read.response(resource_response)
     found = fhir.issues(answer.body)
+    if answer.status == 200 and fhir.resource_type(answer.body) == "Bundle" and (told := [i for i in found if i.code == row.code]):
+        yield from _told_beside_the_data(told)
+        return
     expected = f"an OperationOutcome with code {row.code}, severity error or fatal"
     if fhir.resources(answer.body) and not found:
         yield Finding(expected=expected, observed="data, as if it were complete")
         return
     yield from _issue(row, expected, found, answer.status)
+
+
+def _told_beside_the_data(told: list[fhir.Issue]) -> Findings:
+    """An OperationOutcome as an entry of a Bundle that is delivered: there it is a warning, since the answer is none by itself."""
+    if all(issue.severity != "warning" for issue in told):
+        expected = "severity warning in an outcome that is an entry of a Bundle"
+        yield Finding(expected=expected, observed=told[0].severity, outcome=Outcome.WARNING, reading="AMB.55")
+
+
+def _refused(resource_response: Exchange) -> Findings:
+    read.refuse_trouble_of_the_server(resource_response)
+    held = fhir.resources(read.response(resource_response).body)
+    if (resource_response.status or 0) < 400 or held:
+        observed = f"status {resource_response.status}" + (f" with data ({held[0]})" if held else "")
+        yield Finding(expected="a refusal with status 4xx and without data", observed=observed)
+
+
+def challenge_error(challenge: str) -> str:
+    """The error that a Bearer challenge names (RFC 6750 3); empty when it names none, ``-`` when it is no Bearer challenge."""
+    scheme, _, attributes = challenge.partition(" ")
+    if scheme.lower() != "bearer":
+        return "-"
+    match = re.search(r'(?:^|[\s,])error\s*=\s*(?:"([^"]*)"|([^\s,]+))', attributes)
+    return (match[1] or match[2] or "") if match else ""
 
 
 def token_refusal(exchange: Exchange, row: ProtocolException, statuses: tuple[int, ...] = ()) -> Findings:
@@ -203,4 +354,7 @@ def _issue(row: ProtocolException, expected: str, found: list[fhir.Issue], statu
         yield Finding(expected=expected, observed=f"status {status} without an OperationOutcome", reading="AMB.6")
     else:
         observed = ", ".join(f"{issue.severity}/{issue.code}" for issue in found)
-        yield Finding(expected=expected, observed=observed, reading="AMB.54")
+        hint = next((said for issue in found if (said := read.near_miss(issue.code, row.code))), "")
+        if not hint and row.code in {issue.code for issue in found}:
+            hint = "the code is right, and its severity is not error or fatal"
+        yield Finding(expected=expected, observed=observed, hint=hint, reading="AMB.54")

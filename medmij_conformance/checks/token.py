@@ -49,7 +49,7 @@ def credentials_look_random(bits: Observation) -> Findings:
 @check("APP.12b", then="only one of the simultaneous offers yields a token")
 def simultaneous_offers_yield_one_token(race: Exchanges) -> Findings:
     """When a code is offered many times at once, at most one offer yields a token."""
-    granted = [exchange.number for exchange in race if "access_token" in _members(exchange)]
+    granted = [exchange.number for exchange in race if "access_token" in read.members(exchange)]
     if len(granted) > 1:
         yield Finding(expected="one token", observed=f"{len(granted)} tokens (exchanges {granted})")
     elif not granted:
@@ -75,7 +75,7 @@ def credentials_are_unique(codes: tuple[str, ...], tokens: tuple[str, ...]) -> F
 @check("UCI-V.step.13", "RFC6749.5.1a", "APP.R6", then="the gateway issues a token", accepts="token")
 def token_is_issued(token_response: Exchange) -> Findings:
     """A right token request is answered with 200 and a JSON object that has an access token."""
-    members = _members(token_response)
+    members = read.members(token_response)
     if token_response.status != 200 or not isinstance(members.get("access_token"), str) or not members["access_token"]:
         yield Finding(expected="status 200 and JSON with an access_token", observed=_answer(token_response))
 
@@ -141,22 +141,28 @@ def unknown_token_parameters_are_ignored(token_response: Exchange) -> Findings:
 # --------------------------------------------------------------------------------------------------------- refusals
 
 
-@check("APP.12b", "UCI-V.exc.6", then="the used code is refused", twin="token")
+@check("APP.12b", "UCI-V.exc.6", "UC-V.exc.6", then="the used code is refused", twin="token")
 def used_code_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code that was redeemed once yields no second token: exception 6."""
     yield from code_refusal(token_response, release)
 
 
-@check("UCI-V.exc.6", then="the unknown code is refused", twin="token")
+@check("UCI-V.exc.6", "UC-V.exc.6", then="the unknown code is refused", twin="token")
 def unknown_code_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code that the gateway never issued is refused: exception 6."""
     yield from code_refusal(token_response, release)
 
 
-@check("UCI-V.exc.6", then="the malformed code is refused", twin="token")
+@check("UCI-V.exc.6", "UC-V.exc.6", then="the malformed code is refused", twin="token")
 def malformed_code_is_refused(token_response: Exchange, release: Release) -> Findings:
     """A code that is no UUID is refused: exception 6; calling the request invalid is the other reading."""
     yield from code_refusal(token_response, release, tolerated=("invalid_request",))
+
+
+@check("UCI-V.exc.6", "UC-V.exc.6", then="a token is no code", twin="token")
+def token_is_no_code(token_response: Exchange, release: Release) -> Findings:
+    """An access token that is offered as a code is a code that was never issued: exception 6."""
+    yield from code_refusal(token_response, release)
 
 
 @check("APP.13", then="the code of another client is refused", twin="token")
@@ -189,6 +195,14 @@ def failed_offer_uses_the_code_up(token_response: Exchange, release: Release) ->
     yield from code_refusal(token_response, release, reading="AMB.60")
 
 
+@check("APP.12b", then="the code is used up by the offer of another", twin="token")
+def offer_of_another_uses_the_code_up(token_response: Exchange) -> Findings:
+    """A code that another client offered is used up too; letting it live is the other reading, since it cannot be voided so."""
+    read.refuse_trouble_of_the_server(token_response)
+    if "access_token" in read.members(token_response):
+        yield Finding(expected="no token", observed="a token", outcome=Outcome.WARNING, reading="AMB.60")
+
+
 @check("APP.6", then="the other grant type yields no token", twin="token")
 def other_grant_type_is_refused(token_response: Exchange, release: Release) -> Findings:
     """Only the grant type of the release yields a token."""
@@ -197,8 +211,9 @@ def other_grant_type_is_refused(token_response: Exchange, release: Release) -> F
 
 @check("RFC6749.3.2a", then="the token request in another form yields no token", twin="token")
 def token_request_in_another_form_is_refused(token_response: Exchange) -> Findings:
-    """A token request by GET, with a JSON body or with a parameter given twice yields no token."""
-    if "access_token" in _members(token_response) or token_response.status == 200:
+    """A token request by GET, with a JSON body or with a parameter given twice yields no token, but a status that refuses."""
+    read.refuse_trouble_of_the_server(token_response)
+    if "access_token" in read.members(token_response) or (token_response.status or 0) < 400:
         yield Finding(expected="no token", observed=_answer(token_response))
 
 
@@ -207,46 +222,13 @@ def token_error_is_well_formed(token_response: Exchange, error: str) -> Findings
     """Errors are JSON with the code of RFC 6749 5.2, status 400 (401 for the client), and are not stored."""
     answer = read.response(token_response)
     wanted = error.split(" or ")
-    found = _members(token_response).get("error")
+    found = read.members(token_response).get("error")
     if answer.media_type != "application/json" or found not in wanted:
         yield Finding(expected=f"JSON with error {error}", observed=_answer(token_response))
     elif answer.status != 400 and not (answer.status == 401 and found == "invalid_client"):
         yield Finding(expected="status 400", observed=f"status {answer.status}")
     elif "no-store" not in (answer.header("cache-control") or "").lower():
         yield Finding(expected="Cache-Control: no-store", observed=answer.header("cache-control") or "no Cache-Control")
-
-
-@check("APP.14", then="the token endpoint refuses the connection without a certificate", twin="token", raw=True)
-def token_endpoint_demands_a_certificate(token_response: Exchange) -> Findings:
-    """Without a client certificate nothing reaches the token endpoint."""
-    yield from _demands_certificate(token_response)
-
-
-@check(
-    "NIB.A.10.1.1c",
-    then="the resource endpoint refuses the connection without a certificate",
-    twin="resource",
-    raw=True,
-)
-def resource_endpoint_demands_a_certificate(resource_response: Exchange) -> Findings:
-    """Without a client certificate nothing reaches the resource endpoint."""
-    yield from _demands_certificate(resource_response)
-
-
-def _demands_certificate(exchange: Exchange) -> Findings:
-    trouble = exchange.trouble
-    if trouble is None:
-        status = exchange.status or 0
-        refused = status in {400, 401, 403, 495, 496}
-        yield Finding(
-            expected="the handshake ends without application data",
-            observed=f"an answer with status {status}",
-            outcome=Outcome.WARNING if refused else Outcome.FAIL,
-            hint="a port of its own for the back channel can refuse in the handshake" if refused else "",
-            reading="AMB.20" if refused else "",
-        )
-    elif trouble.kind not in {"tls", "reset"} or (exchange.tls is None and trouble.kind == "reset"):
-        raise CannotJudgeError(f"{exchange.label}: {trouble.kind}: {trouble.detail}")
 
 
 def _least_expected(values: int, alarm: float) -> int:
@@ -272,13 +254,8 @@ def _in_form(values: tuple[str, ...], what: str, form: str) -> Findings:
         )
 
 
-def _members(exchange: Exchange) -> dict[str, object]:
-    data = read.response(exchange).json
-    return data if isinstance(data, dict) else {}
-
-
 def _granted(exchange: Exchange) -> dict[str, object]:
-    members = _members(exchange)
+    members = read.members(exchange)
     if exchange.status != 200 or not isinstance(members.get("access_token"), str):
         raise CannotJudgeError(f"no token was issued: {_answer(exchange)}")
     return members
@@ -297,9 +274,9 @@ def code_refusal(
     tolerated: tuple[str, ...] = (),
     reading: str = "",
 ) -> Findings:
-    """No token, status 400 (401 where the client is refused) and JSON with a right error code."""
+    """No token, the status of the exception (401 is for an invalid client alone) and JSON with a right error code."""
     row = release.exception(6)
-    answer, members = read.response(exchange), _members(exchange)
+    answer, members = read.response(exchange), read.members(exchange)
     codes = right or (row.code,)
     expected = f"status {row.statuses[0]} and JSON with error {' or '.join((*codes, row.code) if right else codes)}"
     error = members.get("error")
@@ -307,5 +284,7 @@ def code_refusal(
         yield Finding(expected=expected, observed="a token", reading=reading)
     elif error in tolerated:
         yield Finding(expected=expected, observed=f"error {error}", outcome=Outcome.WARNING, reading=reading)
-    elif error not in (*codes, row.code) or answer.status not in (*row.statuses, 401):
+    elif error not in (*codes, row.code):
+        yield Finding(expected=expected, observed=_answer(exchange), hint=read.near_miss(error, row.code), reading=reading)
+    elif answer.status not in row.statuses and not (answer.status == 401 and error == "invalid_client"):
         yield Finding(expected=expected, observed=_answer(exchange), reading=reading)

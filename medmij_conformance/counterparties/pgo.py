@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from medmij_conformance.evidence import Exchange, Request
-from medmij_conformance.protocol import oauth
+from medmij_conformance.protocol import fhir, oauth
 
 Changes = Mapping[str, str | Sequence[str] | None]
 
@@ -62,12 +62,10 @@ class Pgo:
             ("state", state),
         ]
 
-    def authorization_request(
-        self, offer: Offer, scope: str, state: str, changes: Changes | None = None, method: str = "GET"
-    ) -> Request:
+    def authorization_request(self, offer: Offer, scope: str, state: str, changes: Changes | None = None) -> Request:
         """Step 2: the address to which the person's browser is sent. ``changes`` replace, remove or repeat parameters."""
         changed = oauth.change(self.parameters(scope, state), changes or {})
-        return Request(method=method, url=oauth.with_query(offer.authorization_endpoint, changed))
+        return Request(method="GET", url=oauth.with_query(offer.authorization_endpoint, changed))
 
     def token_request(
         self,
@@ -105,29 +103,32 @@ class Pgo:
         scheme: str = "Bearer",
         method: str = "GET",
         body: bytes = b"",
+        content_type: str = fhir.JSON,
         query: oauth.Parameters = (),
     ) -> Exchange:
         """Step 14: a FHIR request with the token in its header. ``path`` is relative to the resource endpoint."""
         url = f"{offer.resource_endpoint.rstrip('/')}/{path}" if path else offer.resource_endpoint
         if query:
             url = oauth.with_query(url, query)
-        headers: tuple[tuple[str, str], ...] = (("Accept", "application/fhir+json"),)
+        headers: tuple[tuple[str, str], ...] = (("Accept", fhir.JSON),)
         if token is not None:
             headers += (("Authorization", f"{scheme} {token}"),)
         if body:
-            headers += (("Content-Type", "application/fhir+json"),)
+            headers += (("Content-Type", content_type),)
         request = Request(method=method, url=url, headers=headers, body=body)
         return Exchange(label="FHIR request", endpoint="resource", request=request, identity=self.name, twin=self.name)
 
-    def fill(self, template: str, scope: str = "") -> str:
-        """An example value of a feature with its ``{braces}`` filled: this PGO's host, client id, redirect URI, scope."""
+    def fill(self, template: str, scopes: Mapping[str, str] | None = None) -> str:
+        """An example value of a feature with its ``{braces}`` filled: this PGO's host, client id, redirect URI, and scopes."""
+        path = urlsplit(self.redirect_uri).path
         values = {
             "other_host": self.other_host,
             "host": urlsplit(self.redirect_uri).netloc,
-            "path": urlsplit(self.redirect_uri).path,
+            "path": path,
             "client_id": self.client_id,
             "redirect_uri": self.redirect_uri,
-            "scope": scope,
+            "redirect_uri:upper": self.redirect_uri[: -len(path)] + path.upper() if path else self.redirect_uri.upper(),
+            **(scopes or {}),
         }
         for name, value in values.items():
             template = template.replace("{" + name + "}", value)

@@ -1,8 +1,10 @@
 """HTML pages as a browser would use them: text, links, forms, and where a page leads by itself. Shapes only."""
 
+import dataclasses
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -14,16 +16,72 @@ _INLINE = {"a", "abbr", "b", "cite", "code", "del", "em", "font", "i", "ins", "l
 _INLINE |= {"sub", "sup", "time", "u", "wbr"}  # what stands next to these is part of the same word
 _AUTO_SUBMIT = re.compile(r"\.submit\s*\(\s*\)")
 _REFRESH = re.compile(r"^\s*(\d+)(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
+_END_OF_BODY = re.compile(rb"</(?:body|html)\s*>", re.IGNORECASE)  # what stands after it is body to a browser, and lost to libxml2
+_LONG = 16  # a hidden value that is shorter may be a mere number or word
 _SOON_S = 10  # a later refresh ends a session that nobody uses; a person will have pressed something by then
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a browser would send: method, absolute URL and the pairs of the form."""
+    """What a browser would send: method, absolute URL and the pairs of the form.
+
+    ``hidden`` are the values that the page put in and no person typed. A script may send something else than a form: then
+    ``headers`` are those that it set and ``body`` holds its octets.
+    """
 
     method: str
     url: str
     fields: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+    def altered(self, place: int | None = None) -> "Submission | None":
+        """The same with the end of every long hidden value replaced, or of one alone, counted from the last: 0, 1 and so on.
+
+        None when there is none to replace.
+        """
+        long = [value for value in self.hidden if len(value) >= _LONG]
+        chosen = long if place is None else long[::-1][place : place + 1]
+        return self._exchanged({value: value[:-6] + "AAAAAA" for value in chosen})
+
+    def with_last_hidden_of(self, other: "Submission") -> "Submission | None":
+        """The same with the last hidden value in which the two differ taken from the other; None when they differ in none."""
+        if len(self.hidden) != len(other.hidden):
+            return None
+        differing = [pair for pair in zip(self.hidden, other.hidden, strict=True) if pair[0] != pair[1]]
+        return self._exchanged(dict(differing[-1:]))
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of the form, or the texts of the JSON object that a script sends; empty for anything else."""
+        if self.body is None:
+            return self.fields
+        try:
+            members = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return ()
+        return (
+            tuple((name, value) for name, value in members.items() if isinstance(value, str)) if isinstance(members, dict) else ()
+        )
+
+    def saying(self, pairs: Sequence[tuple[str, str]]) -> "Submission":
+        """The same with other pairs; in a JSON object, a name that stands twice has a list."""
+        if self.body is None:
+            return replace(self, fields=tuple(pairs))
+        members: dict[str, Any] = {}
+        for name, value in pairs:
+            members[name] = value if name not in members else [members[name], value]
+        return replace(self, body=json.dumps(members).encode())
+
+    def _exchanged(self, changes: Mapping[str, str]) -> "Submission | None":
+        body = self.body
+        for old, new in changes.items():
+            body = body and body.replace(old.encode(), new.encode())
+        fields = tuple((name, changes.get(value, value)) for name, value in self.fields)
+        headers = tuple((name, changes.get(value, value)) for name, value in self.headers)
+        changed = replace(self, fields=fields, headers=headers, body=body)
+        return None if changed == self else changed
 
 
 class PageError(ValueError):
@@ -37,7 +95,7 @@ class Page:
         self.url = url
         parser = html.HTMLParser(encoding=charset, no_network=True, huge_tree=False)
         try:
-            self._root = html.document_fromstring(body, parser=parser)
+            self._root = html.document_fromstring(_END_OF_BODY.sub(b"", body), parser=parser)
         except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
             self._root = html.document_fromstring("<html></html>")
         base = self._root.find(".//base[@href]")
@@ -105,6 +163,11 @@ class Page:
     def has_script(self) -> bool:
         """Whether the page may work by script."""
         return next(self._root.iter("script"), None) is not None
+
+    @property
+    def works_by_script(self) -> bool:
+        """Whether nothing can be done on it but what a script would make of it: there is a script, and no form and no link."""
+        return self.has_script and not self.has_form and not self.links
 
     def matches(self, selector: str) -> bool:
         """Whether a CSS selector finds something. Raises ``PageError`` when it is no selector."""
@@ -206,7 +269,9 @@ class Page:
         fields = [pair for control in self._controls(form) for pair in _successful(control, pressed)]
         action = (pressed.get("formaction") if pressed is not None else None) or form.get("action") or self.url
         method = (pressed.get("formmethod") if pressed is not None else None) or form.get("method") or "get"
-        return Submission(method.upper(), _join(self.base, action), tuple(fields))
+        hidden = [(c.get("name"), c.get("value") or "") for c in self._controls(form) if (c.get("type") or "").lower() == "hidden"]
+        own = tuple(value for name, value in hidden if name)
+        return Submission(method.upper(), _join(self.base, action), tuple(fields), own)
 
 
 def _join(base: str, address: str) -> str:

@@ -1,7 +1,9 @@
 """OAuth 2.0 messages: reading loosely, writing anything. Shapes only; what is right or wrong is for the checks."""
 
 import itertools
+import math
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
@@ -87,6 +89,12 @@ def leads_to(location: str, redirect_uri: str) -> bool:
         return False
 
 
+def below(url: str, base: str) -> str:
+    """The path of an address relative to a base address; empty when it is not below it."""
+    path, prefix = urlsplit(url).path, urlsplit(base).path.rstrip("/") + "/"
+    return path.removeprefix(prefix) if path.startswith(prefix) else ""
+
+
 def _authority(netloc: str) -> str:
     return netloc.lower().removesuffix(":443")
 
@@ -101,6 +109,24 @@ def bit_statistics(values: Sequence[str]) -> dict[str, Any]:
 
 
 _FIXED_BITS = {*range(76, 80), 62, 63}  # version and variant, counted from the last bit
+
+
+def state_statistics(values: Sequence[str]) -> dict[str, Any]:
+    """Of states: how many, how many different ones, and how many bits they have room for.
+
+    The bits are the length after the common beginning, times the logarithm of the alphabet: that of the character classes which
+    were seen. It is a bound from above, never an estimate.
+    """
+    alike = itertools.takewhile(lambda place: len(set(place)) == 1, zip(*values, strict=False))
+    beginning = sum(1 for _ in alike) if len(set(values)) > 1 else 0
+    seen = {character for value in values for character in value[beginning:]}
+    hexadecimal = seen - {"-"} <= set(string.hexdigits) and not (seen & set("ABCDEF") and seen & set("abcdef"))
+    letters = ("abcdef", "ABCDEF") if hexadecimal else (string.ascii_lowercase, string.ascii_uppercase)
+    classes = (string.digits, *letters)
+    alphabet = sum(len(members) for members in classes if seen & set(members)) + len(seen - set("".join(classes)))
+    length = min((len(value) for value in values), default=0) - beginning
+    bits = length * math.log2(alphabet) if alphabet else 0.0
+    return {"count": len(values), "distinct": len(set(values)), "bits": round(bits, 1)}
 
 
 def is_uuid4(value: str) -> bool:

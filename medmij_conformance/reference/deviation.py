@@ -14,14 +14,13 @@ from typing import Any
 class Deviation:
     """One named way to be wrong. ``breaks``: ids of the checks that fail; ``warns``: ids of those that only warn.
 
-    One that breaks nothing is a legal oddity: no check may object. ``untested``: checks that cannot judge it.
+    One that breaks nothing is a legal oddity: no check may object.
     """
 
     name: str
     apply: Callable[[Any], None]
     breaks: frozenset[str]
     warns: frozenset[str]
-    untested: frozenset[str]
 
     @property
     def description(self) -> str:
@@ -41,14 +40,12 @@ class Deviations:
     def __init__(self) -> None:
         self.by_name: dict[str, Deviation] = {}
 
-    def __call__(
-        self, *breaks: str, warns: Iterable[str] = (), untested: Iterable[str] = ()
-    ) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    def __call__(self, *breaks: str, warns: Iterable[str] = ()) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
         """Register a function as a deviation; its name, with hyphens, is the deviation's."""
 
         def register(function: Callable[[Any], None]) -> Callable[[Any], None]:
             name = function.__name__.replace("_", "-")
-            self.by_name[name] = Deviation(name, function, frozenset(breaks), frozenset(warns), frozenset(untested))
+            self.by_name[name] = Deviation(name, function, frozenset(breaks), frozenset(warns))
             return function
 
         return register

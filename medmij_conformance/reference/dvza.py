@@ -14,15 +14,18 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from medmij_conformance import data_path
 from medmij_conformance.evidence import Headers, Request, Response, header
-from medmij_conformance.wire.server import Peer
+from medmij_conformance.reference.list_client import ListClient
+from medmij_conformance.reference.peers import Peers
+from medmij_conformance.wire.server import Peer, TlsSettings
 
 Form = list[tuple[str, str]]
 
@@ -49,6 +52,20 @@ SERVICE_NAMES = {
     "11": "Documenten",
     "13": "Afspraken",
 }
+
+
+PRACTICE = (
+    "plain-words",
+    "consent-screen",
+    "phishing",
+    "logo",
+    "log-protection",
+    "onboarding",
+    "suspension",
+    "exit",
+    "access-restriction",
+)
+"""What cannot be seen of a gateway and the people behind it, and is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +141,33 @@ class RefusedError(Exception):
         self.returnable = returnable
 
 
+class Identification(Protocol):
+    """A way to find out who somebody is. It ends a flow with ``identity_not_established`` or goes on with ``after_login``."""
+
+    @property
+    def paths(self) -> Mapping[str, Callable[[Request], Response]]:
+        """The addresses of the front channel that belong to it, and who answers there."""
+
+    def begin(self, flow: Flow) -> Response:
+        """What the browser gets first."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPage:
+    """People are asked on a page of the gateway itself."""
+
+    gateway: "Dvza"
+
+    @property
+    def paths(self) -> Mapping[str, Callable[[Request], Response]]:
+        """The form comes back to one address."""
+        return {"/login": self.gateway.login}
+
+    def begin(self, flow: Flow) -> Response:
+        """The form."""
+        return self.gateway.login_page(flow)
+
+
 class Dvza:
     """The gateway. ``front`` and ``back`` answer the requests of the two channels; every other method is one rule."""
 
@@ -132,7 +176,14 @@ class Dvza:
     expires_in: int | None = 900
     token_type = "Bearer"
     redirect_status = 303
+    wrong_codes_a_minute = 60
     client_certificate: Literal["require", "ask"] = "require"
+    browser_certificate: Literal["none", "ask", "require"] = "none"
+    own_certificate = "reference"  # by the name of its file
+    clear_text = ""  # the channel on which HTTP without TLS is answered
+    front_tls = TlsSettings(suites="ECDHE+AESGCM:ECDHE+CHACHA20", groups="X25519MLKEM768:X25519:P-256:P-384")
+    back_tls = TlsSettings(suites="ECDHE+AESGCM:ECDHE+CHACHA20", groups="X25519MLKEM768:X25519:P-256:P-384")
+    lists: ListClient
 
     def __init__(
         self,
@@ -142,6 +193,7 @@ class Dvza:
         offers: tuple[Offer, ...],
         persons: Mapping[str, Person],
         clients: Mapping[str, Client],
+        whitelist: Collection[str] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.hostname = hostname
@@ -149,13 +201,25 @@ class Dvza:
         self.offers = {offer.path: offer for offer in offers}
         self.persons = persons
         self.clients = clients
+        self.whitelist = whitelist
+        self.peers = Peers(lambda: self.whitelist)
         self.now = now
+        self.identification: Identification = OwnPage(self)
+        self.resource_host = hostname
         self.source_up = True
+        self.authorization_known = True
         self.flows: dict[str, Flow] = {}
         self.codes: dict[str, Grant] = {}
         self.tokens: dict[str, Grant] = {}
+        self.wrong_codes: defaultdict[str, list[float]] = defaultdict(list)
         self.log: list[dict[str, str]] = []
+        self.practice = dict.fromkeys(PRACTICE, True)
         self.lock = threading.RLock()
+
+    def take_lists(self, clients: Mapping[str, Client], whitelist: Collection[str] | None) -> None:
+        """There are new lists: from now on these count; None when no Whitelist could be had."""
+        self.clients = clients
+        self.whitelist = whitelist
 
     # ------------------------------------------------------------------------------------------------ the front channel
 
@@ -165,7 +229,7 @@ class Dvza:
         offer = self.offers.get(parts.path.removesuffix("/authorize"))
         if parts.path.endswith("/authorize") and offer:
             return self.authorize(request, offer)
-        handler = {"/login": self.login, "/consent": self.consent}.get(parts.path)
+        handler = {**self.identification.paths, "/consent": self.consent}.get(parts.path)
         return handler(request) if handler else self.error_page("This page does not exist.", status=404)
 
     def authorize(self, request: Request, offer: Offer) -> Response:
@@ -182,7 +246,7 @@ class Dvza:
 
     def after_authorization_request(self, flow: Flow) -> Response:
         """Login comes first, right after the request."""
-        return self.login_page(flow)
+        return self.identification.begin(flow)
 
     def check_request(self, parameters: Form, offer: Offer) -> None:
         """Raise ``RefusedError`` when the authorization request is invalid, first where a redirect cannot be trusted."""
@@ -292,6 +356,7 @@ class Dvza:
         if flow is None or request.method != "POST" or flow.stage != "login":
             return self.error_page("This session does not exist any more.")
         if form.get("action") != "login":
+            self.note(flow, "not_identified")
             return self.identity_not_established(flow)
         person = self.persons.get(form.get("bsn", "").strip())
         return self.after_login(flow, person)
@@ -300,6 +365,7 @@ class Dvza:
         """Step 8: is anything available? Only then step 9."""
         flow.person = person
         if person is None or not self.is_available(person, flow.offer):
+            self.note(flow, "nothing_available")
             return self.nothing_available(flow)
         flow.stage = "consent"
         return self.consent_page(flow)
@@ -322,10 +388,13 @@ class Dvza:
         flow = self.flow_of(request, dict(form))
         if request.method != "POST" or flow is None or flow.stage != "consent" or flow.person is None:
             return self.error_page("This session does not exist any more.")
-        decision = self.decision(flow, form)
+        decision = self.decision(flow, form) if self.authorization_known else None
         if decision == "grant":
             return self.granted(flow, flow.person)
-        return self.refused(flow) if decision == "refuse" else self.not_determinable(flow)
+        if decision == "refuse":
+            return self.refused(flow)
+        self.note(flow, "undetermined")
+        return self.not_determinable(flow)
 
     def decision(self, flow: Flow, form: Form) -> str | None:
         """What the person chose; None when that cannot be established."""
@@ -397,7 +466,7 @@ class Dvza:
             self.flows.pop(flow.id, None)
 
     def note(self, flow: Flow, outcome: str) -> None:
-        """The consent register."""
+        """The register of people's requests: consent, refusal, and what else ended them."""
         self.log.append(
             {
                 "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -410,6 +479,12 @@ class Dvza:
                 "flow": flow.id,
             }
         )
+
+    def answer(self, question: str) -> Mapping[str, str] | None:
+        """What those behind the gateway say when they are asked about it; None when nobody answers."""
+        done = self.practice.get(question)
+        answer = "unknown" if done is None else "yes" if done else "no"
+        return {"answer": answer, "by": "the maker of the reference", "remark": "so it is built"}
 
     # -------------------------------------------------------------------------------------------------------- the pages
 
@@ -508,7 +583,9 @@ class Dvza:
         return self.outcome(404, "not-found")
 
     def client_of(self, peer: Peer) -> Client | None:
-        """The listed client whose node holds the certificate."""
+        """The listed client whose node holds the certificate, if that is valid."""
+        if peer.errors:
+            return None
         return next((self.clients[name] for name in peer.hostnames if name in self.clients), None)
 
     def token(self, request: Request, client: Client | None) -> Response:
@@ -534,6 +611,8 @@ class Dvza:
         names = [name for name, _ in form]
         if client is None or not self.is_authenticated(client, given):
             return self.token_error("invalid_client", 401)
+        if self.has_guessed(client):
+            return self.too_many()
         if self.has_repeated(names):
             return self.token_error("invalid_request")
         if "grant_type" not in given:
@@ -544,14 +623,24 @@ class Dvza:
             return self.token_error("invalid_request")
         with self.lock:
             grant = self.codes.get(given["code"])
+            if grant is None:
+                self.wrong_codes[client.hostname].append(self.now())
             if grant is None or not self.belongs_to(grant, client):
-                return self.invalid_grant()
+                return self.offered_by_another(grant)
             if grant.used:
                 return self.offered_again(grant, client)
             self.retire(grant)
             if self.is_expired_code(grant) or not self.fits_redirect_uri(grant, given.get("redirect_uri")):
                 return self.invalid_grant()
             return self.issue(grant)
+
+    def has_guessed(self, client: Client) -> bool:
+        """Whether a client has offered too many wrong codes in the last minute."""
+        return sum(self.now() - at < 60 for at in self.wrong_codes[client.hostname]) >= self.wrong_codes_a_minute
+
+    def too_many(self) -> Response:
+        """A client that guesses has to wait."""
+        return self.token_error("invalid_request", 429)
 
     def has_repeated(self, names: list[str]) -> bool:
         """Parameters stand once."""
@@ -577,6 +666,12 @@ class Dvza:
         """A used code comes back: that is a breach, so what it gave is revoked too."""
         for token in grant.tokens:
             self.tokens[token].revoked = True
+        return self.invalid_grant()
+
+    def offered_by_another(self, grant: Grant | None) -> Response:
+        """Whoever offers it, an offer uses a code up."""
+        if grant:
+            grant.used = True
         return self.invalid_grant()
 
     def retire(self, grant: Grant) -> None:
@@ -708,8 +803,10 @@ class Dvza:
         return self.outcome(503, "incomplete")
 
     def deliver(self, request: Request, grant: Grant, path: str) -> Response:
-        """Step 15: what was asked for, of the right person."""
-        body = self.data(grant, path, urlsplit(request.url).query)
+        """Step 15: what was asked for, of the right person. A search may be posted."""
+        posted = request.method == "POST" and path.endswith("/_search")
+        query = request.text if posted else urlsplit(request.url).query
+        body = self.data(grant, path.removesuffix("/_search"), query)
         return Response(status=200, headers=FHIR_HEADERS, body=body) if body else self.outcome(404, "not-found")
 
     def data(self, grant: Grant, path: str, query: str) -> bytes:

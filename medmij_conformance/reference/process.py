@@ -4,33 +4,25 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from medmij_conformance.protocol import lists
+from medmij_conformance.reference.clock import LifetimeClock
+from medmij_conformance.reference.digid_login import DigidLogin, DigidSettings
+from medmij_conformance.reference.dvp_process import DvpProcess
 from medmij_conformance.reference.dvza import Client, Dvza, Offer, Person
 from medmij_conformance.reference.dvza_deviations import DEVIATIONS, nullify, of_release_test_2
+from medmij_conformance.reference.list_client import list_client
+from medmij_conformance.reference.registratie_process import RegistratieProcess
 from medmij_conformance.wire.control import Control
 from medmij_conformance.wire.server import Server
-
-
-class LifetimeClock:
-    """Seconds that can be moved forward, for the lifetimes of codes and tokens only; TLS keeps the wall clock."""
-
-    def __init__(self) -> None:
-        self._offset = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self._offset
-
-    def forward(self, seconds: float) -> None:
-        """Let ``seconds`` pass at once. Raises ``ValueError`` when they are negative."""
-        if seconds < 0:
-            raise ValueError(f"a clock goes forward; got {seconds} seconds")
-        self._offset += seconds
 
 
 class DvzaProcess:
@@ -42,33 +34,60 @@ class DvzaProcess:
         self._clock = LifetimeClock()
         files = {"certificate": folder / settings["certificate"], "key": folder / settings["key"]}
         host = settings["hostname"]
-        self.front = Server(lambda request, peer: self.gateway.front(request, peer), host=host, **files)
+        client_ca = folder / settings["client_ca"]
+        self.front = Server(lambda request, peer: self.gateway.front(request, peer), host=host, client_ca=client_ca, **files)
         self.back = Server(
             lambda request, peer: self.gateway.back(request, peer),
             host=host,
-            client_ca=folder / settings["client_ca"],
+            client_ca=client_ca,
             client_certificate="require",
+            gate=self,
             **files,
         )
-        self.gateway = self._conformant()
+        self._digid = DigidSettings.from_json(settings["digid"], folder) if "digid" in settings else None
+        self._put(self._conformant())
+        if self._digid and isinstance(self.gateway.identification, DigidLogin):
+            self._digid.sp_metadata.write_bytes(self.gateway.identification.metadata())
         self.control = Control(
             {
                 "deviate": lambda arguments: self.deviate(arguments.get("names", [])),
                 "null": lambda arguments: self.nullify(arguments["name"]),
-                "clock": lambda arguments: self._clock.forward(float(arguments["forward_s"])),
+                "clock": lambda arguments: self._forward(float(arguments["forward_s"])),
                 "source_down": lambda _: self._source(up=False),
                 "source_up": lambda _: self._source(up=True),
+                "authz_unknown": lambda arguments: self._authorization(known=not arguments["on"]),
                 "reload_lists": lambda _: self._reload(),
+                "addresses": lambda _: {"resource": self.gateway.resource_host},
                 "log": lambda _: self.gateway.log,
+                "digid_refusals": lambda _: getattr(self.gateway.identification, "refusals", []),
+                "questions": lambda arguments: self.gateway.answer(arguments["id"]),
             }
         )
+
+    def is_forgiven(self, error: int, depth: int) -> bool:
+        """What the gateway overlooks of a certificate (``wire.server.Gate``)."""
+        return self.gateway.peers.is_forgiven(error, depth)
+
+    def admits_client(self, chain: Sequence[x509.Certificate]) -> bool:
+        """Whether the gateway lets a node in (``wire.server.Gate``)."""
+        return self.gateway.peers.admits_client(chain)
 
     def start(self) -> dict[str, Any]:
         """Listen. Returns the ports and the control address."""
         self.front.start()
         self.back.start()
         self.control.start()
+        threading.Thread(target=self._keep_fresh, name="lists", daemon=True).start()
         return {"front": self.front.port, "back": self.back.port, "control": self.control.url}
+
+    def _keep_fresh(self) -> None:
+        while True:
+            time.sleep(1)
+            self.gateway.lists.refresh()
+
+    def _forward(self, seconds: float) -> None:
+        self._clock.forward(seconds)
+        self.gateway.lists.refresh()
 
     def deviate(self, names: list[str]) -> list[str]:
         """A fresh gateway with these deviations. Raises ``ValueError`` for an unknown name."""
@@ -88,8 +107,18 @@ class DvzaProcess:
         self._put(gateway)
         return name
 
+    gateway: Dvza
+
     def _put(self, gateway: Dvza) -> None:
-        self.back.ask_for_certificate(gateway.client_certificate)
+        own = self._folder / "pki" / gateway.own_certificate
+        for server, wanted, settings, name in (
+            (self.front, gateway.browser_certificate, gateway.front_tls, "front"),
+            (self.back, gateway.client_certificate, gateway.back_tls, "back"),
+        ):
+            server.show(own.with_suffix(".pem"), own.with_suffix(".key"))
+            server.ask_for_certificate(wanted)
+            server.accept(settings)
+            server.clear_text = gateway.clear_text == name
         self.gateway = gateway
 
     def _conformant(self) -> Dvza:
@@ -103,30 +132,42 @@ class DvzaProcess:
         persons = {
             bsn: Person(**{**row, "available": tuple(row.get("available", ()))}) for bsn, row in self._settings["persons"].items()
         }
-        return Dvza(
+        gateway = Dvza(
             hostname=self._settings["hostname"],
             back_port=self._settings["back_port"],
             offers=offers,
             persons=persons,
-            clients=self._clients(),
+            clients={},
             now=self._clock,
         )
+        if self._digid:
+            gateway.identification = DigidLogin(gateway, self._digid)
+        gateway.lists = list_client(
+            self._settings,
+            self._folder,
+            kinds={"whitelist": lists.Whitelist, "ocl": lists.Ocl},
+            now=self._clock,
+            changed=lambda: self._use_lists(gateway),
+            alarm=gateway.log.append,
+        )
+        self._use_lists(gateway)
+        return gateway
 
-    def _clients(self) -> dict[str, Client]:
-        """The PGO gateways that stand on the Whitelist and have a name on the OAuth client list."""
-        whitelist = lists.parse((self._folder / self._settings["whitelist"]).read_bytes())
-        ocl = lists.parse((self._folder / self._settings["ocl"]).read_bytes())
-        if not isinstance(whitelist, lists.Whitelist) or not isinstance(ocl, lists.Ocl):
-            raise TypeError("the settings name a whitelist and an ocl that are other lists")
-        listed = {node.hostname for node in whitelist.nodes}
-        return {
+    def _use_lists(self, gateway: Dvza) -> None:
+        """Who may come stands on the Whitelist; the clients are those of them that have a name on the OAuth client list."""
+        listed, ocl = gateway.lists.nodes(), gateway.lists.held["ocl"].content
+        clients = {
             client.hostname: Client(hostname=client.hostname, organisation=client.organisation)
-            for client in ocl.clients
-            if client.hostname in listed
+            for client in (ocl.clients if isinstance(ocl, lists.Ocl) else ())
+            if client.hostname in (listed or ())
         }
+        gateway.take_lists(clients, listed)
 
     def _reload(self) -> None:
-        self.gateway.clients = self._clients()
+        self.gateway.lists.reload()
+
+    def _authorization(self, *, known: bool) -> None:
+        self.gateway.authorization_known = known
 
     def _source(self, *, up: bool) -> None:
         self.gateway.source_up = up
@@ -135,7 +176,14 @@ class DvzaProcess:
 def serve(settings_file: Path) -> dict[str, Any]:
     """Start the reference that ``settings_file`` describes, in threads of this process."""
     settings = json.loads(settings_file.read_text(encoding="utf-8"))
-    return DvzaProcess(settings, settings_file.parent).start()
+    return _PROCESSES[settings.get("role", "dvza")](settings, settings_file.parent).start()
+
+
+_PROCESSES: Mapping[str, type[DvzaProcess | DvpProcess | RegistratieProcess]] = {
+    "dvza": DvzaProcess,
+    "dvp": DvpProcess,
+    "registratie": RegistratieProcess,
+}
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from medmij_conformance.evidence import Exchange, Headers
+from medmij_conformance.report.baseline import assess
 from medmij_conformance.report.run import WORST_AND_NA, RequirementResult, Run, Scenario, Verdict
 from medmij_conformance.report.text import LABELS, excerpt, reasons, repeat_command, visible
 from medmij_conformance.requirements import catalogue, release
@@ -84,6 +85,8 @@ def render(run: Run) -> bytes:
         css=Markup(css),  # noqa: S704 our own style sheet
         css_digest=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         verdict=VERDICTS[run.verdict],
+        assessment=assess(run),
+        note=release(run.release).note,
         target_facts=[(name.replace("_", " "), run.target[name]) for name in _WHO_WAS_TESTED if run.target.get(name)],
         duration=_duration(run),
         repeat=lambda requirements=(): repeat_command(run, requirements),
@@ -92,6 +95,7 @@ def render(run: Run) -> bytes:
         groups=_groups(run),
         elsewhere=_elsewhere(run),
         features=[(feature, list(rows)) for feature, rows in groupby(run.scenarios, key=lambda row: row.feature)],
+        postures=run.postures,
         numbers={scenario.id: number for number, scenario in enumerate(run.scenarios, start=1)},
         names={scenario.id: scenario.name for scenario in run.scenarios},
         conversations=_conversations(run),
@@ -226,7 +230,8 @@ def _response_text(exchange: Exchange) -> str:
     response = exchange.response
     if response is None:
         return ""
-    return _message_text(f"{response.status} {response.reason}".rstrip(), response.headers, response.body)
+    status = f"{response.status} {response.reason}".rstrip() if response.status else "(no HTTP)"
+    return _message_text(status, response.headers, response.body)
 
 
 def _message_text(first: str, headers: Headers, body: bytes) -> str:

@@ -7,6 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from medmij_conformance import data_path
+from medmij_conformance.posture import Posture
+from medmij_conformance.report.baseline import assess
 from medmij_conformance.report.run import RequirementResult, Run, Scenario, Verdict
 from medmij_conformance.report.text import excerpt
 
@@ -39,6 +41,8 @@ def to_dict(run: Run) -> dict[str, Any]:
         "promised": run.promised,
         "shown": run.shown,
         "counts": run.counts(),
+        "baseline": _baseline(run),
+        "tls": [_posture(posture) for posture in run.postures],
         "requirements": [_requirement(result) for result in run.requirements],
         "scenarios": [_scenario(scenario) for scenario in run.scenarios],
     }
@@ -68,6 +72,30 @@ def _validator() -> "Draft202012Validator":
 
     schema = json.loads((data_path("fixtures") / "schemas" / SCHEMA).read_text(encoding="utf-8"))
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def _baseline(run: Run) -> dict[str, Any] | None:
+    assessment = assess(run)
+    if assessment is None:
+        return None
+    lists = {"known": [asdict(entry) for entry in assessment.known], "problems": list(assessment.problems)}
+    return {"file": assessment.file, "verdict": assessment.verdict, "exit_code": assessment.exit_code, **lists}
+
+
+def _posture(posture: Posture) -> dict[str, Any]:
+    return {
+        "who": posture.who,
+        "place": posture.place,
+        "channel": posture.channel,
+        "edition": posture.edition,
+        "trouble": posture.trouble,
+        "facts": dict(posture.facts),
+        "parts": [
+            {"kind": part.kind, "name": part.name, "level": part.level, "by": part.rating.edition, "sure": not part.rating.unsure}
+            for part in posture.parts
+        ],
+        "exchange": posture.exchange,
+    }
 
 
 def _requirement(result: RequirementResult) -> dict[str, Any]:

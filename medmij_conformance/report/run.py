@@ -6,14 +6,16 @@ requirement's outcome.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medmij_conformance.evidence import Exchange, from_json, read_journal
+from medmij_conformance.guideline import editions
+from medmij_conformance.posture import Posture, postures
 from medmij_conformance.requirements import Catalogue, Requirement, catalogue, release
-from medmij_conformance.verdict import REGISTRY, Finding, Outcome, outcome_for, run_verdict, worst
+from medmij_conformance.verdict import OWN, REGISTRY, Finding, Outcome, outcome_for, run_verdict, worst
 
 JOURNAL = "evidence.jsonl"
 
@@ -111,12 +113,27 @@ class Run:
     scenarios: tuple[Scenario, ...]
     exchanges: Mapping[int, Exchange] = field(repr=False)
     trouble: str = ""
+    baseline: Mapping[str, Any] | None = None
+    """The record of the baseline that was given, if one was; ``baseline.assess`` says what it makes of the run."""
+
+    @property
+    def postures(self) -> list[Posture]:
+        """What was seen of TLS, by the edition that the target file names; nothing in a journal that names none."""
+        edition = self.target.get("tls_edition", "")
+        return postures(self.exchanges.values(), edition) if edition in editions() else []
 
     @property
     def verdict(self) -> str:
         """``pass``, ``fail``, ``undecided`` or ``error``, over the planned requirements and every failure seen."""
-        counted = [r.outcome for r in self.requirements if r.planned or r.outcome is Outcome.FAIL]
-        return run_verdict([*counted, Outcome.ERROR] if self.trouble else counted)
+        return self.verdict_by(lambda result: result.outcome)
+
+    def verdict_by(self, outcome_of: Callable[["RequirementResult"], Outcome]) -> str:
+        """The verdict of this run if ``outcome_of`` each counted requirement were its outcome."""
+        counted = [outcome_of(r) for r in self.requirements if r.planned or r.outcome is Outcome.FAIL]
+        if self.trouble:
+            # Who stops a run decides nothing by it; a run that ends without a word has gone wrong.
+            counted.append(Outcome.NOT_TESTED if self.interrupted and self.finished else Outcome.ERROR)
+        return run_verdict(counted)
 
     @property
     def shown(self) -> int:
@@ -146,7 +163,8 @@ class Run:
             case "fail":
                 return f"{failed} requirement{'s' * (failed != 1)} not met; no deviation found in {counts}"
             case "undecided":
-                return f"{open_} requirement{'s' * (open_ != 1)} could not be judged; no deviation found in {counts}"
+                why = f"{self.trouble}; " if self.trouble else ""
+                return f"{why}{open_} requirement{'s' * (open_ != 1)} could not be judged; no deviation found in {counts}"
         return f"{self.trouble or 'the harness went wrong in a check'}; no deviation found in {counts}"
 
     def counts(self) -> dict[str, int]:
@@ -192,16 +210,18 @@ def build_run(records: Iterable[Mapping[str, Any]]) -> Run:
     exchanges = {record["number"]: from_json(record) for record in by_type["exchange"]}
     known = catalogue(release(opening["release"]).catalogue)
     twins = _Twins([*by_type["judgement"], *by_type["precondition"]], exchanges)
-    scenarios = tuple(_scenario(row, by_type, exchanges, twins, known) for row in plan["scenarios"])
+    own = _by_scenario(by_type, exchanges)
+    scenarios = tuple(_scenario(row, own[row["id"]], twins, known) for row in plan["scenarios"])
     ended = by_type["run-end"]
     return Run(
         **{key: opening[key] for key in ("tool", "target", "role", "release", "plan", "seed", "command", "started")},
         finished=ended[-1]["finished"] if ended else None,
-        interrupted=not ended,
+        interrupted=ended[-1].get("interrupted", False) if ended else True,
         trouble=ended[-1].get("trouble", "") if ended else "the run was interrupted before its end",
         requirements=tuple(_requirement_results(known, opening, plan, scenarios)),
         scenarios=scenarios,
         exchanges=exchanges,
+        baseline=by_type["baseline"][-1] if by_type["baseline"] else None,
     )
 
 
@@ -213,37 +233,56 @@ class _Twins:
         self._accepted: dict[tuple[str, str], list[int]] = defaultdict(list)
         for record in judgements:
             endpoint = REGISTRY[record["check"]].accepts
-            if endpoint and record["outcome"] == Outcome.PASS and record["exchanges"]:
-                last = max(record["exchanges"])
-                self._accepted[endpoint, exchanges[last].identity].append(last)
+            if endpoint and record["outcome"] in {Outcome.PASS, Outcome.ATTESTED} and record["exchanges"]:
+                for number in _decisive(endpoint, record["exchanges"]):
+                    exchange = exchanges[number]
+                    self._accepted[exchange.endpoint if endpoint == OWN else endpoint, exchange.identity].append(number)
 
     def missing(self, record: Mapping[str, Any]) -> str:
         """Why a refusal does not count; empty when its twin was accepted before and after it."""
         endpoint = REGISTRY[record["check"]].twin
         if not endpoint or not record["exchanges"]:
             return ""
-        number = max(record["exchanges"])
-        identity = self._exchanges[number].twin
-        accepted = self._accepted[endpoint, identity]
-        sides = [side for side, seen in (("before", min), ("after", max)) if not self._beside(accepted, number, seen)]
+        lone = (self._alone(endpoint, number) for number in _decisive(endpoint, record["exchanges"]))
+        return next(filter(None, lone), "")
+
+    def _alone(self, endpoint: str, number: int) -> str:
+        exchange = self._exchanges[number]
+        identity, place = exchange.twin, exchange.endpoint if endpoint == OWN else endpoint
+        accepted = self._accepted[place, identity]
+        beside = {"before": any(other < number for other in accepted), "after": any(other > number for other in accepted)}
+        sides = [side for side, seen in beside.items() if not seen]
         if not sides:
             return ""
         when = " and ".join(sides)
-        return f"the same request without the defect was not seen accepted {when} it ({identity}, {endpoint})"
-
-    @staticmethod
-    def _beside(accepted: list[int], number: int, side: Any) -> bool:
-        return bool(accepted) and (side(accepted) < number if side is min else side(accepted) > number)
+        return f"the same request without the defect was not seen accepted {when} it ({identity}, {place})"
 
 
-def _scenario(
-    row: Mapping[str, Any],
-    by_type: Mapping[str, list[Mapping[str, Any]]],
-    exchanges: Mapping[int, Exchange],
-    twins: _Twins,
-    known: Catalogue,
-) -> Scenario:
-    own = {kind: [r for r in by_type[kind] if r.get("scenario") == row["id"]] for kind in _SCENARIO_RECORDS}
+def _decisive(endpoint: str, exchanges: Sequence[int]) -> Sequence[int]:
+    """The exchanges of a check that stand for acceptance or refusal: the last one, or each of them."""
+    return exchanges if endpoint == OWN else [max(exchanges)]
+
+
+@dataclass(slots=True)
+class _Records:
+    """What the journal holds of one scenario."""
+
+    by_type: defaultdict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    exchanges: list[int] = field(default_factory=list)
+
+
+def _by_scenario(by_type: Mapping[str, list[Mapping[str, Any]]], exchanges: Mapping[int, Exchange]) -> defaultdict[str, _Records]:
+    found: defaultdict[str, _Records] = defaultdict(_Records)
+    for kind in _SCENARIO_RECORDS:
+        for record in by_type[kind]:
+            found[record.get("scenario", "")].by_type[kind].append(record)
+    for number, exchange in exchanges.items():
+        found[exchange.scenario].exchanges.append(number)
+    return found
+
+
+def _scenario(row: Mapping[str, Any], records: _Records, twins: _Twins, known: Catalogue) -> Scenario:
+    own = records.by_type
     end = own["scenario-end"][-1] if own["scenario-end"] else None
     reason = end["reason"] if end else ("not finished" if own["scenario-start"] else "not run")
     verdicts = [v for record in own["judgement"] for v in _verdicts(record, twins, known)]
@@ -272,7 +311,7 @@ def _scenario(
         reason=reason,
         steps=tuple(steps),
         verdicts=tuple(verdicts),
-        exchanges=tuple(number for number, exchange in exchanges.items() if exchange.scenario == row["id"]),
+        exchanges=tuple(records.exchanges),
     )
 
 

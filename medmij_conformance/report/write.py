@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.backends.openssl import backend
 
 from medmij_conformance import __version__, data_path
-from medmij_conformance.report import html, junit, results
+from medmij_conformance.report import har, html, junit, results, summary, testreport
 from medmij_conformance.report.run import JOURNAL, Run
 
 MANIFEST = "manifest.json"
@@ -20,7 +20,7 @@ SIGNATURE = "manifest.json.p7s"
 TREES = ("features", "steps", "fixtures")
 """The folders that say what was tested and how: sentences, their meaning, catalogue, readings and releases."""
 
-_FORMATS = {results.NAME: results.render, html.NAME: html.render, junit.NAME: junit.render}
+_FORMATS = {module.NAME: module.render for module in (results, html, junit, testreport, har, summary)}
 
 
 def write_all(run: Run, directory: Path) -> list[Path]:

@@ -5,6 +5,7 @@ dialled. httpcore speaks HTTP; the connection under it is ours, because only the
 the certificates of the peer be had.
 """
 
+import contextlib
 import hashlib
 import math
 import socket
@@ -13,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from medmij_conformance.evidence import Evidence, Exchange, Request, Response, T
 
 _CERTIFICATE_REQUEST, _CERTIFICATE = 13, 11
 _ALERT = 21
-_NOT_SENT = {"silent-endpoint", "out-of-time", "not-allowed"}
+_TELLS_NOTHING = {"silent-endpoint", "out-of-time", "not-allowed"}
+_WHOLE = 0.9  # an endpoint that had less of its time than this did not fail to answer in it
 _FLOOD_KEPT = 100_000  # octets of a body that is too large; hundreds of whole ones would fill the disk
 _SILENT_AFTER = 3  # time-outs in a row on one endpoint, after which it is not asked again in this run
 
@@ -42,11 +44,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who we are on a connection: PEM files of a certificate with its chain and of its key; both None for a browser."""
+    """Who we are on a connection: PEM files of a certificate with its chain and of its key; both None for a browser.
+
+    ``weak``: the key may be shorter than OpenSSL allows.
+    """
 
     name: str
     certificate: Path | None = None
     key: Path | None = None
+    weak: bool = False
 
 
 @dataclass(slots=True)
@@ -59,6 +65,7 @@ class _Connection:
     requested: bool = False
     presented: bool = False
     alert: str | None = None
+    heard: bool = False
 
 
 class Client:
@@ -89,9 +96,36 @@ class Client:
         for name in (None, "nobody", *self._identities):
             self._context(name)
 
+    def take(self, identity: Identity) -> None:
+        """Take one more identity, or another certificate for one, now, so that its files may go."""
+        with self._lock:
+            self._identities[identity.name] = identity
+            self._contexts.pop(identity.name, None)
+        self._context(identity.name)
+
     def allow(self, seconds: float) -> None:
         """From now on there are so many seconds for all that is sent: the time limit of a scenario."""
         self._until = time.monotonic() + seconds
+
+    def forgive(self) -> None:
+        """Ask again the endpoints that did not answer in time: another gateway stands there now."""
+        with self._lock:
+            self._timeouts.clear()
+
+    def extend(self, seconds: float, *, at_most: float = math.inf) -> None:
+        """So many seconds more, because so many passed while a person was asked; ``at_most`` so many from now on."""
+        self._until = min(self._until + seconds, time.monotonic() + at_most)
+
+    @contextlib.contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Within this, an exchange has at least so many seconds, whatever is left of the scenario."""
+        limits = self.limits
+        self.limits = replace(limits, exchange_s=max(limits.exchange_s, seconds))
+        self._until = max(self._until, time.monotonic() + self.limits.exchange_s + 1)
+        try:
+            yield
+        finally:
+            self.limits = limits
 
     def send(self, exchange: Exchange, *, certificate: str | None = None) -> Exchange:
         """Send ``exchange.request`` and return the raw exchange as recorded, with a response or with its trouble.
@@ -101,7 +135,7 @@ class Client:
         """
         done = self._attempt(exchange, certificate)
         pause = _retry_after(done.response)
-        if pause is not None and pause <= self.limits.retry_after_s:
+        if pause is not None and pause <= min(self.limits.retry_after_s, self._until - time.monotonic()):
             time.sleep(pause)
             done = self._attempt(exchange, certificate)
         return done
@@ -109,6 +143,16 @@ class Client:
     def reaches(self, url: str) -> bool:
         """Whether ``[connect]`` names the host and port of an address."""
         return _origin(url) in self._connect
+
+    def address(self, url: str) -> tuple[str, str]:
+        """``host:port`` of an address, and where that really is; the second is empty when ``[connect]`` does not name it."""
+        origin = _origin(url)
+        return origin, self._connect.get(origin, "")
+
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the time limit of the scenario; below zero when it has passed."""
+        return self._until - time.monotonic()
 
     def _attempt(self, exchange: Exchange, certificate: str | None) -> Exchange:
         if self.limits.pace_ms:
@@ -118,6 +162,10 @@ class Client:
         limit = min(self.limits.exchange_s, self._until - time.monotonic())
         connection = _Connection(deadline=time.monotonic() + limit)
         response, trouble = self._converse(exchange.request, origin, connection, certificate, limit)
+        if trouble and trouble.kind == "protocol" and connection.tls and not connection.heard:
+            trouble = Trouble(kind="reset", detail="the connection was closed without an answer")
+        if trouble and trouble.kind == "timeout" and limit < _WHOLE * self.limits.exchange_s:
+            trouble = Trouble(kind="out-of-time", detail="the time limit of the scenario passed while an answer was waited for")
         self._count_timeouts(origin, trouble)
         tls = connection.tls and replace(
             connection.tls,
@@ -183,7 +231,7 @@ class Client:
         with self._lock:
             if trouble and trouble.kind == "timeout":
                 self._timeouts[origin] += 1
-            elif not trouble or trouble.kind not in _NOT_SENT:
+            elif not trouble or trouble.kind not in _TELLS_NOTHING:
                 self._timeouts[origin] = 0
 
     def _context(self, certificate: str | None) -> ssl.SSLContext:
@@ -201,7 +249,11 @@ class Client:
         # Old versions are the business of the TLS probe; here a gateway only has to be reachable.
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.post_handshake_auth = True
+        context.hostname_checks_common_name = False  # a name that stands in no dNSName is not the host's (RFC 9525 2)
+        context.sslsocket_class = _TlsSocket
         identity = self._identities.get(certificate) if certificate else None
+        if identity and identity.weak:
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
         if identity and identity.certificate:
             context.load_cert_chain(identity.certificate, identity.key)
         _watch_handshakes(context)
@@ -244,7 +296,9 @@ class _Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._socket.settimeout(_remaining(self._connection))
-        return self._socket.recv(max_bytes)
+        data = self._socket.recv(max_bytes)
+        self._connection.heard |= bool(data)
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._socket.settimeout(_remaining(self._connection))
@@ -273,7 +327,15 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(wrapped, self._connection)
 
     def get_extra_info(self, info: str) -> Any:
-        return self._socket if info in {"ssl_object", "socket"} and isinstance(self._socket, ssl.SSLSocket) else None
+        wanted = info == "socket" or (info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket))
+        return self._socket if wanted else None
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself: ``wrap_socket`` drops the new socket unclosed when the peer has reset the connection already."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 _HANDSHAKES: weakref.WeakKeyDictionary[Any, _Connection] = weakref.WeakKeyDictionary()
@@ -286,20 +348,26 @@ def _watch_handshakes(context: ssl.SSLContext) -> None:
     Python that it works. Where it does not exist these facts stay unknown, and no verdict depends on them alone.
     """
 
-    def note(tls: Any, direction: str, _version: Any, content_type: Any, message_type: Any, data: bytes) -> None:
+    def note(tls: Any, direction: str, _version: int, content_type: int, message_type: int, data: bytes) -> None:
+        alert = content_type == _ALERT
+        if not alert and message_type not in {_CERTIFICATE_REQUEST, _CERTIFICATE}:
+            return
         connection = _HANDSHAKES.get(tls)
         if connection is None:
             return
-        if direction == "read" and int(content_type) == _ALERT and len(data) == 2:
+        if direction == "read" and alert and len(data) == 2:
             connection.alert = _ALERTS.get(data[1], f"alert {data[1]}")
-        if direction == "read" and int(message_type) == _CERTIFICATE_REQUEST and int(content_type) != _ALERT:
+        if direction == "read" and message_type == _CERTIFICATE_REQUEST and not alert:
             connection.requested = True
         # An empty Certificate message (no certificate at hand) is 4 octets of header and at most 4 of content.
-        if direction == "write" and int(message_type) == _CERTIFICATE and int(content_type) != _ALERT:
+        if direction == "write" and message_type == _CERTIFICATE and not alert:
             connection.presented = len(data) > 8
 
-    if hasattr(context, "_msg_callback"):
-        context._msg_callback = note
+    if _MESSAGES:  # of the C class: that of Python makes an enumeration of each number first, which takes longer than all else
+        _MESSAGES.__set__(context, note)
+
+
+_MESSAGES: Any = getattr(ssl.SSLContext.__base__, "_msg_callback", None)
 
 
 def _origin(url: str) -> str:

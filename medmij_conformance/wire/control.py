@@ -76,8 +76,8 @@ def call(url: str, arguments: Mapping[str, Any] | None = None, *, timeout_s: flo
         connection.close()
     try:
         data = json.loads(text) if text.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         data = {}
     if answer.status >= 400:
         raise CommandError(f"{url}: {data.get('error', answer.status) if isinstance(data, dict) else answer.status}")
-    return data.get("result") if isinstance(data, dict) else data
+    return data.get("result") if isinstance(data, dict) and ("result" in data or not data) else data

@@ -6,33 +6,86 @@ pyOpenSSL, because the ``ssl`` module aborts a handshake with an unacceptable cl
 
 import contextlib
 import functools
+import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import h11
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
+from OpenSSL._util import lib as _openssl  # for groups and early data, of which public pyOpenSSL has no word
 
-from medmij_conformance.evidence import Request, Response
+from medmij_conformance.evidence import Request, Response, Tls, header
+from medmij_conformance.protocol import tls
 
 HANG_UP = 0
 """A handler that answers with this status wants the connection to be cut without an answer."""
 
 _READ = 65_536
-_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+_LARGEST_BODY = 5_000_000  # octets; who sends more is cut off
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_CONTACTS_KEPT = 1000
+_LARGEST_HELLO = 65_536
+_ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """Octets instead of a handshake, for what no TLS library of today can be made to say.
+
+    ``answer`` gets what a client said first and gives what to send back; nothing means: shake hands as usual. ``heard`` is told
+    what the client said first, what it said after the answer, and after how many seconds it closed (None: not within ``wait_s``).
+    """
+
+    answer: Callable[[bytes], bytes]
+    heard: Callable[[bytes, bytes, float | None], None] = lambda _first, _more, _closed: None
+    wait_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """What a listener accepts. ``suites`` and ``groups`` in OpenSSL's words (empty groups: OpenSSL's own choice).
+
+    ``own_order``: the order of the server counts. ``early_data``: octets that session tickets allow; without it there are none.
+    """
+
+    minimum: int = tls.TLS12
+    maximum: int = tls.TLS13
+    suites: str = "ECDHE+AESGCM:ECDHE+CHACHA20"
+    groups: str = ""
+    own_order: bool = True
+    renegotiation: bool = False
+    early_data: int = 0
+    script: Script | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who calls: its address and, on the back channel, its certificate with what OpenSSL thinks of it."""
+    """Who calls: its address and, on the back channel, its certificate, what it sent above that, and what OpenSSL thinks of it."""
 
     address: str
     certificate: x509.Certificate | None = None
+    chain: tuple[x509.Certificate, ...] = ()
     errors: tuple[str, ...] = ()
+    tls_version: str = ""
+    cipher: str = ""
+    client_hello: bytes = b""
+
+    def tls(self, *, client_hello: bool = False) -> Tls:
+        """What its connection negotiated, as evidence; with the ClientHello when that is wanted."""
+        return Tls(
+            version=self.tls_version,
+            cipher=self.cipher,
+            certificate_presented=self.certificate is not None,
+            peer_names=self.hostnames,
+            peer_errors=self.errors,
+            client_hello=self.client_hello.hex() if client_hello else "",
+        )
 
     @property
     def hostnames(self) -> tuple[str, ...]:
@@ -49,11 +102,41 @@ class Peer:
 Handler = Callable[[Request, Peer], Response]
 
 
+@dataclass(slots=True, kw_only=True)
+class Contact:
+    """One connection, as it goes: for which name, how far it came, and how it ended.
+
+    ``shown`` is the serial number of the certificate that was shown; ``requests`` counts what was asked over it; ``trouble`` is
+    what ended it before its handshake was done, in OpenSSL's words, which name the alert of the other side.
+    """
+
+    address: str
+    server_name: str = ""
+    shown: int = 0
+    finished_handshake: bool = False
+    requests: int = 0
+    clear_text: bool = False
+    trouble: str = ""
+    ended: bool = False
+
+
+class Gate(Protocol):
+    """Who decides in the handshake about the certificate of a node that calls."""
+
+    def is_forgiven(self, error: int, depth: int) -> bool:
+        """Whether something that OpenSSL objects to does not matter."""
+
+    def admits_client(self, chain: Sequence[x509.Certificate]) -> bool:
+        """Whether a node is let in whose chain OpenSSL has verified; from its own certificate up."""
+
+
 class Server:
     """One HTTPS listener on the loopback interface or another address. Start with ``start``, end with ``stop``.
 
     ``client_certificate``: ``none``, ``require`` (an unacceptable one ends the handshake) or ``ask`` (everything is let in).
-    ``host`` is what the URLs of requests are built with. Raises ``OSError`` when the address cannot be bound.
+    ``host`` is what the URLs of requests are built with; with ``by_host_header`` it is what the Host header says, as the client
+    wrote it. ``others`` are certificate and key for further host names that clients may ask for (SNI). ``gate`` decides about
+    client certificates in the handshake; by default OpenSSL alone. Raises ``OSError`` when the address cannot be bound.
     """
 
     def __init__(
@@ -67,12 +150,25 @@ class Server:
         client_certificate: Literal["none", "ask", "require"] = "none",
         listen: tuple[str, int] = ("127.0.0.1", 0),
         idle_s: float = 30.0,
+        by_host_header: bool = False,
+        others: Mapping[str, tuple[Path, Path]] | None = None,
+        settings: TlsSettings | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._handler = handler
         self._host = host
+        self._by_host_header = by_host_header
         self._idle_s = idle_s
-        self._files = (certificate, key, client_ca)
-        self._context = _context(*self._files, client_certificate)
+        self._gate = gate
+        # Read once: certificates that are worn later may come when the file has gone.
+        self._authorities = x509.load_pem_x509_certificates(client_ca.read_bytes()) if client_ca else []
+        self._client_certificate = client_certificate
+        self._settings = settings or TlsSettings()
+        self._files, self._others = (certificate, key), dict(others or {})
+        self._renew()
+        self._worn: tuple[SSL.Context, dict[str, SSL.Context]] | None = None
+        self.contacts: list[Contact] = []
+        self.clear_text = False
         self._socket = socket.create_server(listen, backlog=256)
         self._closing = threading.Event()
 
@@ -81,9 +177,64 @@ class Server:
         """The port that is listened on."""
         return int(self._socket.getsockname()[1])
 
+    @property
+    def settings(self) -> TlsSettings:
+        """What it accepts now."""
+        return self._settings
+
     def ask_for_certificate(self, client_certificate: Literal["none", "ask", "require"]) -> None:
-        """From the next connection on, treat client certificates like this."""
-        self._context = _context(*self._files, client_certificate)
+        """From the next connection on, treat client certificates like this. The files of our own are read again."""
+        if client_certificate != self._client_certificate:
+            self._client_certificate = client_certificate
+            self._renew()
+
+    def show(self, certificate: Path, key: Path) -> None:
+        """From the next connection on, this is its own certificate."""
+        if self._files != (certificate, key):
+            self._files = certificate, key
+            self._renew()
+
+    def accept(self, settings: TlsSettings) -> None:
+        """From the next connection on, accept this. With another script alone, the files of certificate and key may be gone."""
+        same = replace(settings, script=None) == replace(self._settings, script=None)
+        self._settings = settings
+        if not same:
+            self._renew()
+
+    def _renew(self) -> None:
+        self._context = self._new_context(*self._files)
+        self._by_name = {name: self._new_context(*files) for name, files in self._others.items()}
+
+    def wear(self, certificate: Path, key: Path, *, weak: bool = False) -> None:
+        """From the next connection on, show this certificate under every name, until ``undress``. ``weak``: with a short key."""
+        self._worn = self._worn or (self._context, self._by_name)
+        self._context, self._by_name = self._new_context(certificate, key, weak=weak), {}
+
+    def undress(self) -> None:
+        """Show the usual certificates again."""
+        if self._worn:
+            (self._context, self._by_name), self._worn = self._worn, None
+
+    def settled(self, limit_s: float = 2.0) -> list[Contact]:
+        """The connections since ``contacts`` was cleared, once each of them has brought a request or has ended."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until and not (self.contacts and all(c.requests or c.ended for c in self.contacts)):
+            time.sleep(0.01)
+        return list(self.contacts)
+
+    def _new_context(self, certificate: Path, key: Path, *, weak: bool = False) -> SSL.Context:
+        settings = replace(self._settings, suites=f"{self._settings.suites}:@SECLEVEL=0") if weak else self._settings
+        context = _context(certificate, key, self._authorities, settings)
+        demand(context, self._client_certificate, self._gate)
+        context.set_tlsext_servername_callback(self._choose)
+        return context
+
+    def _choose(self, connection: SSL.Connection) -> None:
+        """The certificate for the name that the client asks for."""
+        name = (connection.get_servername() or b"").decode("latin-1").lower()
+        connection.get_app_data().server_name = name
+        if name in self._by_name:
+            connection.set_context(self._by_name[name])
 
     def start(self) -> None:
         """Accept connections in a thread of its own."""
@@ -107,33 +258,153 @@ class Server:
     def _serve(self, plain: socket.socket, address: str) -> None:
         plain.settimeout(self._idle_s)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with plain, contextlib.suppress(OSError, SSL.Error, h11.RemoteProtocolError):
-            tls = _Tls(plain, self._context)
-            tls.handshake()
-            peer = Peer(address=address, certificate=tls.certificate(), errors=tuple(tls.errors))
-            for request, reply in _requests(tls, self._host):
-                answer = self._handler(request, peer)
-                if answer.status == HANG_UP:
-                    return
-                reply(answer)
-            tls.close()
+        contact = Contact(address=address)
+        self.contacts.append(contact)
+        try:
+            with plain, contextlib.suppress(OSError, SSL.Error, h11.RemoteProtocolError):
+                self._converse(plain, contact)
+        finally:
+            contact.ended = True
+            if len(self.contacts) > _CONTACTS_KEPT:
+                del self.contacts[0]
+
+    def _converse(self, plain: socket.socket, contact: Contact) -> None:
+        first = _first_words(plain)
+        if (script := self._settings.script) and (words := script.answer(first)):
+            _play(plain, script, first, words)
+            return
+        contact.clear_text = first[:1].isalpha()
+        if contact.clear_text and not self.clear_text:
+            return
+        line: _Line = _Plain(plain, first) if contact.clear_text else self._handshake(plain, contact, first)
+        peer = line.peer(contact.address)
+        scheme = "http" if contact.clear_text else "https"
+        for request, reply in _requests(line, scheme, self._host, by_host_header=self._by_host_header):
+            contact.requests += 1
+            answer = self._handler(request, peer)
+            if answer.status == HANG_UP:
+                return
+            reply(answer)
+        line.close()
+
+    def _handshake(self, plain: socket.socket, contact: Contact, first: bytes) -> "TlsLine":
+        line = TlsLine(plain, self._context, first=first)
+        try:
+            line.handshake()
+        except (OSError, SSL.Error) as error:
+            contact.trouble = _in_words(error)
+            raise
+        finally:
+            contact.server_name, contact.shown = line.seen.server_name, line.shown
+        contact.finished_handshake = True
+        return line
 
 
-class _Tls:
+def _first_words(plain: socket.socket) -> bytes:
+    """What a client says before it waits: its ClientHello, as a rule."""
+    first = b""
+    while (not first or not tls.is_whole(first)) and len(first) < _LARGEST_HELLO:
+        data = plain.recv(_READ)
+        if not data:
+            break
+        first += data
+    return first
+
+
+def _play(plain: socket.socket, script: Script, first: bytes, words: bytes) -> None:
+    """Answer by a script, and hear the client out."""
+    more, began, closed = b"", time.monotonic(), False
+    try:
+        plain.sendall(words)
+        while (left := began + script.wait_s - time.monotonic()) > 0 and len(more) < _LARGEST_HELLO and not closed:
+            plain.settimeout(left)
+            data = plain.recv(_READ)
+            closed = not data
+            more += data
+    except TimeoutError:
+        pass
+    except OSError:
+        closed = True
+    script.heard(first, more, time.monotonic() - began if closed else None)
+
+
+class _Line(Protocol):
+    """What HTTP is spoken over."""
+
+    def peer(self, address: str) -> Peer: ...
+    def receive(self) -> bytes: ...
+    def send(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Plain:
+    """A connection in clear text."""
+
+    def __init__(self, plain: socket.socket, first: bytes) -> None:
+        self._socket = plain
+        self._first = first
+
+    def peer(self, address: str) -> Peer:
+        return Peer(address=address)
+
+    def receive(self) -> bytes:
+        first, self._first = self._first, b""
+        return first or self._socket.recv(_READ)
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        """The socket is closed by who opened it."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the callbacks of a handshake saw: complaints of OpenSSL (``depth:number``), the verified chain, the name asked for."""
+
+    errors: list[str]
+    chain: dict[int, x509.Certificate]
+    server_name: str = ""
+
+
+class TlsLine:
     """A TLS connection over a blocking socket, with OpenSSL working in memory so that time-outs stay the socket's."""
 
-    def __init__(self, plain: socket.socket, context: SSL.Context) -> None:
+    def __init__(self, plain: socket.socket, context: SSL.Context, *, first: bytes = b"", server_name: str | None = None) -> None:
+        """``first`` is what the client has said already; ``server_name`` makes it the end of a client, who asks for that name."""
         self._socket = plain
+        self._first = first
         self._tls = SSL.Connection(context, None)
-        self._tls.set_accept_state()
-        self.errors: list[str] = []
-        self._tls.set_app_data(self.errors)
+        if server_name is None:
+            self._tls.set_accept_state()
+        else:
+            self._tls.set_tlsext_host_name(server_name.encode())
+            self._tls.set_connect_state()
+        self.seen = _Seen([], {})
+        self._tls.set_app_data(self.seen)
 
     def handshake(self) -> None:
+        if self._first:
+            self._tls.bio_write(self._first)
         self._drive(self._tls.do_handshake)
 
-    def certificate(self) -> x509.Certificate | None:
-        return self._tls.get_peer_certificate(as_cryptography=True)
+    @property
+    def shown(self) -> int:
+        """The serial number of our own certificate on this connection; 0 before one was chosen."""
+        own = self._tls.get_certificate(as_cryptography=True)
+        return own.serial_number if own else 0
+
+    def peer(self, address: str) -> Peer:
+        leaf = self._tls.get_peer_certificate(as_cryptography=True)
+        return Peer(
+            address=address,
+            certificate=leaf,
+            chain=tuple(self._tls.get_peer_cert_chain(as_cryptography=True) or ()) if leaf else (),
+            errors=tuple(self.seen.errors),
+            tls_version=self._tls.get_protocol_version_name(),
+            cipher=self._tls.get_cipher_name() or "",
+            client_hello=self._first,
+        )
 
     def receive(self) -> bytes:
         try:
@@ -172,38 +443,47 @@ class _Tls:
                 self._socket.sendall(data)
 
 
-def _requests(tls: _Tls, host: str) -> Iterator[tuple[Request, Callable[[Response], None]]]:
+def _in_words(error: Exception) -> str:
+    """Why a handshake ended: the last reason that OpenSSL gives, or what the socket says."""
+    reasons = error.args[0] if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list) else ()
+    return str(reasons[-1][-1]) if reasons else str(error) or type(error).__name__
+
+
+def _requests(line: _Line, scheme: str, host: str, *, by_host_header: bool) -> Iterator[tuple[Request, Callable[[Response], None]]]:
     """The requests of one connection, each with the function that answers it."""
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=131_072)
     while True:
-        event = _next_event(http, tls)
+        event = _next_event(http, line)
         if not isinstance(event, h11.Request):
             return
-        body = b""
-        while isinstance(part := _next_event(http, tls), h11.Data):
-            body += bytes(part.data)
+        body = bytearray()
+        while isinstance(part := _next_event(http, line), h11.Data):
+            body += part.data
+            if len(body) > _LARGEST_BODY:
+                return
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items())
-        url = f"https://{host}{event.target.decode('latin-1')}"
+        named = (header(headers, "host") or "") if by_host_header else ""
+        url = f"{scheme}://{named if _AUTHORITY.fullmatch(named) else host}{event.target.decode('latin-1')}"
         yield (
-            Request(method=event.method.decode("latin-1"), url=url, headers=headers, body=body),
-            functools.partial(_reply, http, tls, event.method),
+            Request(method=event.method.decode("latin-1"), url=url, headers=headers, body=bytes(body)),
+            functools.partial(_reply, http, line, event.method),
         )
         if http.our_state is h11.MUST_CLOSE or http.their_state is h11.MUST_CLOSE:
             return
         http.start_next_cycle()
 
 
-def _next_event(http: h11.Connection, tls: _Tls) -> object:
+def _next_event(http: h11.Connection, line: _Line) -> object:
     while True:
         event = http.next_event()
         if event is not h11.NEED_DATA:
             return event
         if http.they_are_waiting_for_100_continue:
-            tls.send(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
-        http.receive_data(tls.receive())
+            line.send(http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+        http.receive_data(line.receive())
 
 
-def _reply(http: h11.Connection, tls: _Tls, method: bytes, response: Response) -> None:
+def _reply(http: h11.Connection, line: _Line, method: bytes, response: Response) -> None:
     names = {name.lower() for name, _ in response.headers}
     headers = list(response.headers)
     if not names & {"content-length", "transfer-encoding"}:
@@ -211,31 +491,70 @@ def _reply(http: h11.Connection, tls: _Tls, method: bytes, response: Response) -
     encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
     head = h11.Response(status_code=response.status, headers=encoded, reason=response.reason.encode("latin-1"))
     body = b"" if method == b"HEAD" else response.body
-    data = [http.send(head), http.send(h11.Data(data=body)), http.send(h11.EndOfMessage())]
-    tls.send(b"".join(part for part in data if part))
+    data = [http.send(head), http.send(h11.Data(data=body))]
+    if _promises_more(response) and body:  # on purpose: the connection ends in the middle of the body
+        line.send(b"".join(part for part in data if part))
+        raise ConnectionAbortedError("the answer is cut off here")
+    data.append(http.send(h11.EndOfMessage()))
+    line.send(b"".join(part for part in data if part))
 
 
-def _context(
-    certificate: Path, key: Path, client_ca: Path | None, client_certificate: Literal["none", "ask", "require"]
-) -> SSL.Context:
+def _promises_more(response: Response) -> bool:
+    """Whether the answer says that its body is longer than it is."""
+    length = response.header("content-length") or ""
+    return length.isdigit() and int(length) > len(response.body)
+
+
+def _context(certificate: Path, key: Path, authorities: Sequence[x509.Certificate], settings: TlsSettings) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_cipher_list(_CIPHERS)
-    # A resumed session would hide the certificate of the peer.
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_options(SSL.OP_NO_TICKET)
+    accept(context, settings)
     context.use_certificate_chain_file(str(certificate))
     context.use_privatekey_file(str(key))
-    if client_ca:
-        context.load_verify_locations(str(client_ca))
-    if client_certificate == "require":
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
-    elif client_certificate == "ask":
-        context.set_verify(SSL.VERIFY_PEER, _let_in)
+    if store := context.get_cert_store():
+        for authority in authorities:
+            store.add_cert(crypto.X509.from_cryptography(authority))
     return context
 
 
-def _let_in(connection: SSL.Connection, _certificate: object, error: int, depth: int, _ok: int) -> bool:
-    if error:
-        connection.get_app_data().append(f"{depth}:{error}")
-    return True
+def accept(context: SSL.Context, settings: TlsSettings) -> None:
+    """Accept and offer this. Raises ``ValueError`` for groups that OpenSSL does not know."""
+    context.set_min_proto_version(settings.minimum)
+    context.set_max_proto_version(settings.maximum)
+    context.set_cipher_list(settings.suites.encode())
+    if settings.groups and not _openssl.SSL_CTX_set1_curves_list(context._context, settings.groups.encode()):
+        raise ValueError(f"groups {settings.groups!r}: OpenSSL does not know them")
+    if settings.own_order:
+        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    if settings.renegotiation:
+        context.set_options(_ALLOW_CLIENT_RENEGOTIATION)
+    # A resumed session would hide the certificate of the peer.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if settings.early_data:
+        _openssl.SSL_CTX_set_max_early_data(context._context, settings.early_data)
+    else:
+        context.set_options(SSL.OP_NO_TICKET)
+
+
+def demand(context: SSL.Context, client_certificate: Literal["none", "ask", "require"], gate: Gate | None) -> None:
+    """Treat client certificates like this on the connections to come."""
+    lets_in = client_certificate == "ask"
+
+    def decide(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int) -> bool:
+        seen: _Seen = connection.get_app_data()
+        if not ok:
+            forgiven = gate is not None and gate.is_forgiven(error, depth)
+            if not forgiven:
+                seen.errors.append(f"{depth}:{error}")
+            return lets_in or forgiven
+        seen.chain[depth] = certificate.to_cryptography()
+        if depth or gate is None or gate.admits_client([seen.chain[place] for place in sorted(seen.chain)]):
+            return True
+        seen.errors.append("0:refused")
+        return lets_in
+
+    if client_certificate == "none":
+        context.set_verify(SSL.VERIFY_NONE)
+    elif lets_in:
+        context.set_verify(SSL.VERIFY_PEER, decide)
+    else:
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, decide)

@@ -104,12 +104,10 @@ class UserAgent:
                     break
                 intent = action.intent
                 used[id(action)] = used.get(id(action), 0) + 1
-                submission = self._submit(current.page, action)
+                current = self._carry_out(current, action, f"{person} chooses to {action.intent}")
             except PageError as error:
                 return Visit("recipe", f"{intent}: {error}", tuple(exchanges) or visit.exchanges, "", tuple(done))
             done.append(action.intent)
-            label = f"{person} chooses to {action.intent}"
-            current = self._browse(_request(submission, current.last.request.url), label=label)
             exchanges += current.exchanges
         if not exchanges:
             return replace(visit, actions=())
@@ -117,13 +115,20 @@ class UserAgent:
 
     def submit(self, visit: Visit, submission: Submission, *, label: str, deviation: str | None = None) -> Visit:
         """Send a form of the page that ``visit`` shows, as changed by an attacker or a broken browser."""
-        request = _request(submission, visit.last.request.url)
+        request = request_of(submission, visit.last.request.url)
         return self._browse(request, label=label, deviation=deviation)
 
     def prepared(self, visit: Visit, intent: str) -> Submission | None:
-        """What pressing the control of ``intent`` on this page would send, without sending it; None when not recognised."""
+        """What pressing the control of ``intent`` on this page would send, without sending it; None when it is not there."""
         action = self._next_action(visit.page, (intent,), {}) if visit.stopped == "page" else None
-        return self._submit(visit.page, action) if action else None
+        try:
+            return self._submit(visit.page, action) if action else None
+        except PageError:
+            return None
+
+    def _carry_out(self, visit: Visit, action: Action, label: str) -> Visit:
+        """Use a page as an action says, and go on to the next one. Raises ``PageError`` when the action does not fit it."""
+        return self._browse(request_of(self._submit(visit.page, action), visit.last.request.url), label=label)
 
     def _next_action(self, page: Page, intents: Sequence[str], used: Mapping[int, int]) -> Action | None:
         for intent in intents:
@@ -134,7 +139,7 @@ class UserAgent:
         return None
 
     def _submit(self, page: Page, action: Action) -> Submission:
-        fill = {name: _fill(value, self.fields) for name, value in action.fill.items()}
+        fill = {name: filled(value, self.fields) for name, value in action.fill.items()}
         return page.press(action.press or action.page, fill, tuple(action.check), dict(action.select))
 
     def _browse(
@@ -204,7 +209,7 @@ class UserAgent:
             )
         page = Page(response.body, exchange.request.url)
         if submission := page.automatic_submission():
-            return _request(submission, exchange.request.url)
+            return request_of(submission, exchange.request.url)
         return Request(method="GET", url=page.refresh) if page.refresh and page.refreshes_soon else None
 
     def _knows(self, url: str) -> bool:
@@ -232,7 +237,8 @@ def _content_type(request: Request) -> tuple[tuple[str, str], ...]:
     return tuple(pair for pair in request.headers if pair[0].lower() == "content-type")
 
 
-def _request(submission: Submission, referer: str) -> Request:
+def request_of(submission: Submission, referer: str) -> Request:
+    """What a browser sends for a form of the page at the address ``referer``."""
     origin = urlsplit(referer)
     if submission.method == "GET":
         url = submission.url
@@ -247,7 +253,8 @@ def _request(submission: Submission, referer: str) -> Request:
     return Request(method="POST", url=submission.url, headers=headers, body=oauth.encode(submission.fields).encode())
 
 
-def _fill(template: str, fields: Mapping[str, Any]) -> str:
+def filled(template: str, fields: Mapping[str, Any]) -> str:
+    """A value of the recipe with its ``{braces}`` filled from the person."""
     for name, value in fields.items():
         template = template.replace("{" + name + "}", str(value))
     return template

@@ -82,11 +82,6 @@ def test_any_scope_and_state_arrive(scope: str, state: str) -> None:
     assert (found.get("scope"), found.get("state")) == (scope, state)
 
 
-def test_request_by_another_method() -> None:
-    """The method can be the thing that is wrong."""
-    assert PGO.authorization_request(Offer(), "1", "s", method="PUT").method == "PUT"
-
-
 # --- the token request ---
 
 
@@ -196,7 +191,7 @@ def test_seed_repeats_a_run() -> None:
 )
 def test_examples_are_filled(template: str, filled: str) -> None:
     """The braces of an example in a feature are filled with what this PGO is; other braces stay."""
-    assert PGO.fill(template, "1") == filled
+    assert PGO.fill(template, {"scope": "1"}) == filled
 
 
 def test_release_decides_what_is_said() -> None:

@@ -1,16 +1,20 @@
-"""The foreign ZA gateway, started as a process of its own and tested as any vendor's gateway is: by a target file."""
+"""The foreign gateways, started as processes of their own and tested as any vendor's gateway is: by a target file."""
 
 import contextlib
 import json
+import secrets
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from medmij_conformance import workspace
+from medmij_conformance import listing, workspace
 from medmij_conformance.target import load
 
 HOST = "za.foreign.test"
@@ -107,7 +111,7 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
         (folder / "pki").symlink_to(keys.folder)
         target = folder / "target.toml"
         target.write_text(_target_file(1, 1), encoding="utf-8")  # the lists need no ports, and the gateway needs the lists
-        lists = workspace.write_lists(workspace.lists_for(load(target)), folder / "lists")
+        lists = listing.write_lists(listing.lists_for(load(target)), folder / "lists")
         by_name = {path.name: str(path) for path in lists}
         config = {
             "hostname": HOST,
@@ -135,3 +139,155 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
             process.stdin.close()
 
     return start
+
+
+PGO_HOST = "pgo.foreign.test"
+_PGO_SCRIPT = Path(__file__).with_name("pgo_gateway.py")
+
+
+def _pgo_target_file(gateway: int, front: int, back: int) -> str:
+    hooks = "\n".join(
+        f'{name} = {{ command = ["{sys.executable}", "{_PGO_SCRIPT}", "config.json", "{name}"] }}'
+        for name in ("clock", "dossier", "log")
+    )
+    return f"""
+[target]
+name = "Vreemde PGO"
+role = "dvp"
+
+[[offer]]
+zorgaanbieder = "kliniek@medmij"
+gegevensdienst = "1"
+
+[[offer]]
+zorgaanbieder = "kliniek@medmij"
+gegevensdienst = "7"
+authorization_endpoint = "https://{workspace.ZA}:{front}/kliniek/7/authorize?afdeling=a%20b&x=1"
+
+[[offer]]
+zorgaanbieder = "praktijk@medmij"
+gegevensdienst = "1"
+node = "other"
+
+[connect]
+"{PGO_HOST}:443" = "127.0.0.1:{gateway}"
+
+[trust]
+ca = ["pki/ca.pem"]
+
+[harness]
+hostname = "{workspace.ZA}"
+certificate = "pki/harness.pem"
+key = "pki/harness.key"
+listen = "127.0.0.1:{front}"
+listen_back = "127.0.0.1:{back}"
+
+[harness.other]
+hostname = "{workspace.OTHER_ZA}"
+certificate = "pki/other.pem"
+key = "pki/other.key"
+
+[persons]
+available = {{ bsn = "999990019" }}
+
+[gateway]
+hostname = "{PGO_HOST}"
+redirect_uri = "https://{PGO_HOST}/cb"
+
+[start]
+mode = "http"
+url = "https://{PGO_HOST}/start?zorgaanbieder={{zorgaanbieder}}&gegevensdienst={{gegevensdienst}}"
+
+[outcome]
+collected = "Uw gegevens zijn opgehaald"
+failed = "Er zijn geen gegevens opgehaald"
+
+[hooks]
+{hooks}
+"""
+
+
+def _free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to outgoing connections."""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no free port was found between 20000 and 32000")
+
+
+@pytest.fixture(scope="session")
+def foreign_pgo(tmp_path_factory: pytest.TempPathFactory) -> Foreign:
+    """Starts the foreign PGO gateway, with these defects planted, and gives the target file to test it with."""
+    keys = workspace.TestPki.create(tmp_path_factory.mktemp("foreign-pgo") / "pki", "dvp")
+    certificate, key = keys.issue(PGO_HOST, "foreign")
+
+    @contextlib.contextmanager
+    def start(*defects: str) -> Iterator[Path]:
+        folder = tmp_path_factory.mktemp("pgo-gateway")
+        (folder / "pki").symlink_to(keys.folder)
+        target, front, back = folder / "target.toml", _free_port(), _free_port()
+        target.write_text(_pgo_target_file(1, front, back), encoding="utf-8")  # the lists need no port of the gateway
+        by_name = {path.name: str(path) for path in listing.write_lists(listing.lists_for(load(target)), folder / "lists")}
+        nodes = (workspace.ZA, workspace.OTHER_ZA)
+        config = {
+            "hostname": PGO_HOST,
+            "certificate": str(certificate),
+            "key": str(key),
+            "ca": str(keys.folder / "ca.pem"),
+            "zal": by_name["zorgaanbiederslijst.xml"],
+            "whitelist": by_name["whitelist.xml"],
+            "connect": {f"{node}:{port}": f"127.0.0.1:{port}" for node in nodes for port in (front, back)},
+            "database": str(folder / "pgo.sqlite"),
+            "clock": str(folder / "clock"),
+            "defects": defects,
+        }
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        command = [sys.executable, str(_PGO_SCRIPT), str(folder / "config.json")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            ports = json.loads(process.stdout.readline())
+            target.write_text(_pgo_target_file(ports["front"], front, back), encoding="utf-8")
+            yield target
+            process.stdin.close()
+
+    return start
+
+
+class Judged(NamedTuple):
+    """A finished run: its process and what results.json says."""
+
+    exit_code: int
+    said: str
+    results: Mapping[str, Any]
+
+    def requirements(self, outcome: str) -> set[str]:
+        """The requirements that had this outcome."""
+        return {row["id"] for row in self.results["requirements"] if row["outcome"] == outcome}
+
+    def verdicts(self, *outcomes: str) -> list[tuple[str, str, str]]:
+        """Check, scenario and what was observed, of the verdicts with one of these outcomes."""
+        rows = [(scenario["id"], verdict) for scenario in self.results["scenarios"] for verdict in scenario["verdicts"]]
+        return [(v["check"], id_, v["observed"]) for id_, v in rows if v["outcome"] in outcomes]
+
+
+@pytest.fixture(scope="session")
+def judge_all(medmij: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Mapping[str, Judged]]:
+    """Runs everything against a sound gateway, whose name is empty, and the broken requirement for each defect; two at a time."""
+
+    def judge_all(start: Foreign, requirements: Mapping[str, str]) -> Mapping[str, Judged]:
+        def judge(defect: str) -> Judged:
+            directory: Path = tmp_path_factory.mktemp("judged") / "report"
+            with start(*[defect] * bool(defect)) as target:
+                only = ("--only", requirements[defect]) if defect else ()
+                process = medmij("run", target, "--seed", 7, "--quiet", "--report-dir", directory, *only, timeout=600)
+            results = directory / "results.json"
+            assert results.is_file(), process.stderr
+            return Judged(process.returncode, process.stderr, json.loads(results.read_text(encoding="utf-8")))
+
+        names = ["", *requirements]
+        with ThreadPoolExecutor(2) as pool:
+            return dict(zip(names, pool.map(judge, names), strict=True))
+
+    return judge_all

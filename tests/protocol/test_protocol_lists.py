@@ -21,6 +21,7 @@ from medmij_conformance.protocol.lists import (
     Node,
     OAuthClient,
     Ocl,
+    Paths,
     Provider,
     Service,
     ServiceName,
@@ -48,10 +49,22 @@ ZAL = Zal(MOMENT, 12, (Provider("kliniek@medmij", (SERVICE, replace(SERVICE, geg
 WHITELIST = Whitelist(MOMENT, 3, (Node("pgo.harness.test"), Node("za.harness.test")))
 OCL = Ocl(MOMENT, 7, (OAuthClient("pgo.harness.test", "Proefomgeving & Zoon"),))
 GNL = Gnl(MOMENT, 2, (ServiceName("1", "Basisgegevens"), ServiceName("2", "Médicatie")))
+
+#: The metamodel has one gateway for a service, and names on the Whitelist.
+GATEWAY = "https://zorg.kliniek.test"
+AT_ONE = Service(
+    "1",
+    f"{GATEWAY}/authorize?a=b",
+    f"{GATEWAY}:8443/token",
+    (Systeemrol("A", f"{GATEWAY}:8443/fhir"), Systeemrol("B", f"{GATEWAY}/")),
+)
+ZAL_AT_ONE = Zal(MOMENT, 12, (Provider("kliniek@medmij", (AT_ONE, replace(AT_ONE, gegevensdienst="3"))),))
+WHITELIST_WITH_NAMES = Whitelist(MOMENT, 3, (Node("pgo.harness.test", "Proef & Zoon", "DVP"), Node("za.harness.test", "", "DVZA")))
+IN_METAMODEL = (ZAL_AT_ONE, replace(ZAL_AT_ONE, providers=()), WHITELIST_WITH_NAMES, WHITELIST)
 WRITABLE = [
-    pytest.param(content, generation, id=f"{generation}-{KINDS[type(content)]}")
+    pytest.param(content, generation, id=f"{generation}-{KINDS[type(content)]}-{number}")
     for generation in GENERATIONS
-    for content in (ZAL, WHITELIST, OCL, GNL)
+    for number, content in enumerate(IN_METAMODEL if generation == "metamodel" else (ZAL, WHITELIST, OCL, GNL))
     if type(content) in GENERATIONS[generation]
 ]
 
@@ -101,11 +114,116 @@ _lists = st.one_of(
 )
 
 
-@given(content=_lists, generation=st.sampled_from(sorted(GENERATIONS)))
+@given(content=_lists, generation=st.sampled_from(["1.0", "1.1"]))
 @settings(max_examples=60, deadline=None)
 def test_any_list_reads_back(content: AnyList, generation: str) -> None:
     """Whatever the values are, markup characters and other alphabets included, they survive the round trip."""
     assert parse(serialise(content, generation)) == content
+
+
+@st.composite
+def _at_one_gateway(draw: st.DrawFn) -> Service:
+    host = draw(st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=20))
+    address = st.tuples(st.sampled_from(["/", ":8443/"]), _words).map(lambda parts: f"https://{host}{''.join(parts)}")
+    roles = draw(st.lists(st.builds(Systeemrol, _words, address), min_size=1, max_size=3))
+    return Service(draw(_words), draw(address), draw(address), tuple(roles))
+
+
+_in_metamodel = st.one_of(
+    st.builds(
+        Zal,
+        _moments,
+        _serials,
+        st.lists(st.builds(Provider, _words, st.lists(_at_one_gateway(), min_size=1, max_size=3).map(tuple)), max_size=3).map(
+            tuple
+        ),
+    ),
+    st.builds(
+        Whitelist,
+        _moments,
+        _serials,
+        st.lists(st.builds(Node, _words, _words | st.just(""), st.sampled_from(["", "DVP", "DVZA"]))).map(tuple),
+    ),
+)
+
+
+@given(content=_in_metamodel)
+@settings(max_examples=60, deadline=None)
+def test_any_list_of_the_metamodel_reads_back(content: AnyList) -> None:
+    """Addresses come back as they were from host name and suffixes, and the names of the Whitelist too."""
+    assert parse(serialise(content, "metamodel")) == content
+
+
+@given(content=_lists | st.builds(Gnl, _moments, _serials, st.lists(st.builds(ServiceName, _words, _words)).map(tuple)))
+@settings(max_examples=30, deadline=None)
+def test_the_quick_reader_reads_the_same(content: AnyList) -> None:
+    """What reads long documents gives the same records as what reads whole ones."""
+    form = GENERATIONS["1.1"][type(content)]
+    root = form.write(content)
+    read = form.quick_reader()
+    assert tuple(map(read, root[-1])) == getattr(content, form.items.attribute)
+
+
+@given(content=_in_metamodel)
+@settings(max_examples=30, deadline=None)
+def test_the_quick_reader_reads_the_metamodel_too(content: AnyList) -> None:
+    """The same where elements may be left out."""
+    form = GENERATIONS["metamodel"][type(content)]
+    read = form.quick_reader()
+    assert tuple(map(read, form.write(content)[3:])) == getattr(content, form.items.attribute)
+
+
+@pytest.mark.parametrize(
+    ("service", "complaint"),
+    [
+        (SERVICE, "one https gateway for a service, not 'toestemming.kliniek.test' and 'achter.kliniek.test'"),
+        (replace(AT_ONE, token_endpoint="http://zorg.kliniek.test/token"), "one https gateway"),
+        (replace(AT_ONE, token_endpoint=GATEWAY), "a token endpoint without a path, 'https://zorg.kliniek.test'"),
+    ],
+)
+def test_what_the_metamodel_cannot_express(service: Service, complaint: str) -> None:
+    """Addresses on two hosts, of another scheme, or that would read back as others are refused, not written wrongly."""
+    with pytest.raises(ValueError, match=complaint):
+        serialise(Zal(MOMENT, 1, (Provider("kliniek@medmij", (service,)),)), "metamodel")
+
+
+def test_a_token_endpoint_that_is_the_authorization_endpoint_has_no_suffix() -> None:
+    """In the metamodel the token endpoint has the other one's address unless a suffix says otherwise."""
+    same = replace(AT_ONE, token_endpoint=AT_ONE.authorization_endpoint)
+    content = Zal(MOMENT, 1, (Provider("kliniek@medmij", (same,)),))
+    assert b"TokenSuffix" not in serialise(content, "metamodel")
+    assert b"<TokenSuffix>:8443/token</TokenSuffix>" in serialise(ZAL_AT_ONE, "metamodel")
+    assert parse(serialise(content, "metamodel")) == content
+
+
+@pytest.mark.parametrize(
+    ("generation", "content", "place", "path"),
+    [
+        ("1.0", ZAL, ("serial",), "Zorgaanbiederslijst/Volgnummer"),
+        (
+            "1.0",
+            ZAL,
+            ("providers", 0, "services", 1, "systeemrollen", 1, "resource_endpoint"),
+            "/Gegevensdiensten/Gegevensdienst[2]/Systeemrollen/Systeemrol[2]/ResourceEndpoint/ResourceEndpointuri",
+        ),
+        ("1.0", WHITELIST, ("nodes", 1, "hostname"), "Whitelist/MedMijNodes/MedMijNode[2]"),
+        ("1.1", WHITELIST, ("nodes", 1, "hostname"), "Whitelist/MedMijNodes/MedMijNode[2]/Hostname"),
+        ("metamodel", WHITELIST_WITH_NAMES, ("nodes", 0, "friendly_name"), "Whitelist/Gateway[1]/GebruikersvriendelijkeNaam"),
+        (
+            "metamodel",
+            ZAL_AT_ONE,
+            ("providers", 0, "services", 1, "token_endpoint"),
+            "Zorgaanbiederslijst/Zorgaanbieder[1]/GegevensdienstZorgaanbieder[2]",
+        ),
+    ],
+)
+def test_where_a_value_stands(generation: str, content: AnyList, place: tuple[str | int, ...], path: str) -> None:
+    """A form tells the element of a value, as a path and in a tree."""
+    form = GENERATIONS[generation][type(content)]
+    assert form.path(place).endswith(path)
+    element = form.locate(form.write(content), place)
+    assert element.tag.partition("}")[2] == re.sub(r"\[\d+\]$", "", path.rpartition("/")[2])
+    assert re.sub(r"\[1\]", "", Paths().of(element)) == re.sub(r"\[1\]", "", form.path(place))
 
 
 def test_a_document_as_it_is_published() -> None:
@@ -149,7 +267,7 @@ def test_empty_lists() -> None:
 
 def test_what_cannot_be_written() -> None:
     """An unknown generation, a list its generation lacks, a moment without zone and a control character are refused."""
-    with pytest.raises(ValueError, match=r"unknown generation of lists '3\.0': 1\.0, 1\.1"):
+    with pytest.raises(ValueError, match=r"unknown generation of lists '3\.0': 1\.0, 1\.1, metamodel"):
         serialise(ZAL, "3.0")
     with pytest.raises(ValueError, match=r"generation 1\.0 has no gnl"):
         serialise(GNL, "1.0")
@@ -286,11 +404,11 @@ HARMFUL = {
 @pytest.mark.parametrize("name", HARMFUL)
 def test_harmful_documents_are_refused_at_once(name: str) -> None:
     """Document types, bombs and garbage soon end in a ListError of one line, which the validator reports too."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ListError, match=r"^line \d+: [^\n]+$") as error:
         parse(HARMFUL[name])
     assert validate(HARMFUL[name], schema(WHITELIST, "1.0")) == [str(error.value)]
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert len(str(error.value)) < 700
 
 
@@ -319,13 +437,15 @@ def test_too_large_a_document_is_not_read() -> None:
         parse(document, max_bytes=len(document) - 1)
 
 
-def test_errors_without_number_are_counted_not_placed() -> None:
-    """Tens of thousands of schema errors give one line within seconds, where placing each would take minutes."""
+def test_errors_without_number_do_not_take_for_ever() -> None:
+    """Of tens of thousands of schema errors the first ten thousand are told, each with its place, within seconds."""
     document = edited(WHITELIST, "1.0", "</MedMijNodes>", "<MedMijNode/>\n" * 50_000 + "</MedMijNodes>")
-    started = time.monotonic()
-    (line,) = validate(document, schema(WHITELIST, "1.0"))
-    assert re.match(r"line 2: Whitelist: over \d+ errors, too many to place; the first is: .*pattern", line)
-    assert time.monotonic() - started < 10
+    started = time.process_time()
+    lines = validate(document, schema(WHITELIST, "1.0"))
+    assert len(lines) == 10_001
+    assert re.match(r"line 10007: Whitelist/MedMijNodes/MedMijNode\[10002\]: .*pattern", lines[-2])
+    assert lines[-1] == "line 10007: over 10000 errors; the others were not looked for"
+    assert time.process_time() - started < 20
 
 
 # --- validation ---

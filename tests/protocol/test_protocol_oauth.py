@@ -1,6 +1,8 @@
 """OAuth parameters and redirects: written as told, read loosely."""
 
+import secrets
 import string
+import uuid
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
@@ -192,3 +194,39 @@ def test_only_version_4_is_version_4(number: int) -> None:
 def test_other_versions_are_not_version_4(version: int) -> None:
     """UUIDs made of times and names are not taken for random ones."""
     assert not oauth.is_uuid4(str(UUID(int=2**127 + 5, version=version)))
+
+
+# --- states ---
+
+
+@pytest.mark.parametrize(
+    ("values", "distinct", "low", "high"),
+    [
+        ([], 0, 0, 0),
+        (["always-the-same"] * 5, 1, 0, 90),
+        (["8f3a01bc", "70c4e2d9", "41bd9e07"], 3, 31, 33),
+        (["session-1", "session-2", "session-3"], 3, 3, 4),
+        ([str(uuid.uuid4()) for _ in range(50)], 50, 128, 150),
+        ([secrets.token_urlsafe(24) for _ in range(50)], 50, 150, 200),
+    ],
+    ids=["none", "one", "32 bits", "a counter", "UUIDs", "32 characters"],
+)
+def test_state_statistics(values: list[str], distinct: int, low: float, high: float) -> None:
+    """How many differ, and how many bits there is room for after the common beginning: a bound from above."""
+    found = oauth.state_statistics(values)
+    assert (found["count"], found["distinct"]) == (len(values), distinct)
+    assert low <= found["bits"] <= high
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "path"),
+    [
+        ("https://za.test/fhir/Patient?x=1", "https://za.test/fhir", "Patient"),
+        ("https://za.test/fhir/Patient/1", "https://za.test/fhir/", "Patient/1"),
+        ("https://za.test/fhirx/Patient", "https://za.test/fhir", ""),
+        ("https://za.test/fhir", "https://za.test/fhir", ""),
+    ],
+)
+def test_path_below_a_base(url: str, base: str, path: str) -> None:
+    """A path is relative to the base address, and empty when it is not below it."""
+    assert oauth.below(url, base) == path

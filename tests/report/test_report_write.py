@@ -9,6 +9,8 @@ import pytest
 from medmij_conformance import data_path
 from medmij_conformance.report import read_run, write
 
+FORMATS = ("results.json", "report.html", "junit.xml", "testreport.json", "evidence.har", "summary.md")
+
 
 @pytest.fixture
 def directory(example, tmp_path):
@@ -20,23 +22,14 @@ def directory(example, tmp_path):
 def test_every_format_is_written_and_then_the_manifest(example, tmp_path) -> None:
     """The formats come first, the manifest last, and nothing unfinished stays behind."""
     written = write.write_all(example(tmp_path).end(), tmp_path)
-    assert [path.name for path in written] == ["results.json", "report.html", "junit.xml", "manifest.json"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "evidence.jsonl",
-        "junit.xml",
-        "manifest.json",
-        "report.html",
-        "results.json",
-    ]
+    assert [path.name for path in written] == [*FORMATS, "manifest.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {*FORMATS, "evidence.jsonl", "manifest.json"}
 
 
 def test_the_manifest_has_the_digest_of_every_other_file(directory) -> None:
     """SHA-256 of the journal and each format, in hexadecimal, but not of the manifest itself."""
     files = json.loads((directory / "manifest.json").read_text())["files"]
-    assert files == {
-        name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
-        for name in ("evidence.jsonl", "junit.xml", "report.html", "results.json")
-    }
+    assert files == {name: hashlib.sha256((directory / name).read_bytes()).hexdigest() for name in ("evidence.jsonl", *FORMATS)}
 
 
 def test_the_manifest_says_what_the_run_was_made_with(directory) -> None:
@@ -60,7 +53,7 @@ def test_an_untouched_directory_has_no_problems(directory) -> None:
     assert write.verify(directory) == []
 
 
-@pytest.mark.parametrize("name", ["evidence.jsonl", "junit.xml", "report.html", "results.json"])
+@pytest.mark.parametrize("name", ["evidence.jsonl", *FORMATS])
 def test_one_changed_octet_is_found(directory, name: str) -> None:
     """A change in any file of the manifest is told with the name of the file."""
     content = (directory / name).read_bytes()

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from loopback import HOST, Answer, Listen, Listener, MakeClient, Pki, Talk, read_request
+from sites import Site
 
 from medmij_conformance.evidence import Evidence
 from medmij_conformance.pki import hierarchy
 from medmij_conformance.wire.client import Client, Limits
+from medmij_conformance.wire.server import Server
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +70,15 @@ def client(pki: Pki) -> MakeClient:
         )
 
     return make
+
+
+@pytest.fixture
+def site(pki: Pki) -> Iterator[Site]:
+    """An empty site, serving."""
+    pages = Site()
+    certificate, key = pki.server
+    server = Server(pages, host=HOST, certificate=certificate, key=key, idle_s=5)
+    server.start()
+    pages.port = server.port
+    yield pages
+    server.stop()

@@ -13,7 +13,7 @@ from loopback import Listen, Listener, read_request
 
 from medmij_conformance.target import Hook
 from medmij_conformance.wire.control import CommandError, Control, call
-from medmij_conformance.wire.hooks import HookError, Hooks
+from medmij_conformance.wire.hooks import HookError, Hooks, OperatorError
 
 MakeHooks = Callable[..., Hooks]
 
@@ -67,10 +67,10 @@ def test_command_that_does_not_exist(hooks: MakeHooks) -> None:
 def test_command_that_hangs_is_ended(hooks: MakeHooks) -> None:
     """A command gets its time and no more, also when it closed its output or started something that lives on."""
     began = time.monotonic()
-    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3)']); time.sleep(60)"
+    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)']); time.sleep(60)"
     with pytest.raises(HookError, match=r"hook 'log': .*timed out"):
         hooks(0.5, log=python(code)).call("log")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
 
 
 def test_missing_hook_is_named(hooks: MakeHooks) -> None:
@@ -147,11 +147,11 @@ def test_http_hook_that_talks_nonsense(hooks: MakeHooks, listen: Listen, octets:
 
 def test_http_hook_that_hangs(hooks: MakeHooks, listen: Listen) -> None:
     """A hook that does not answer in its time is a hook error."""
-    port = listen(lambda _, listener: listener.gone.wait(10), tls=False).port
+    port = listen(lambda _, listener: listener.gone.wait(30), tls=False).port
     began = time.monotonic()
     with pytest.raises(HookError, match=r"hook 'clock': .*timed out"):
         hooks(0.4, clock=http(f"http://127.0.0.1:{port}/")).call("clock")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(("body", "result"), [(b"", None), (b"no json", None), (b'{"result": 5}', 5), (b"{}", None), (b"[1]", [1])])
@@ -206,3 +206,67 @@ def test_commands_do_not_wait_for_one_another(control: Callable[..., str]) -> No
         thread.join(5)
     assert not meet.broken
     assert not any(thread.is_alive() for thread in threads)
+
+
+# --- hostile answers, and the operator ---
+
+
+def test_an_argument_may_be_called_name(hooks: MakeHooks) -> None:
+    """The name of the hook is no argument, so a hook may have one of that name."""
+    code = "import json, sys; print(json.dumps(json.load(sys.stdin)))"
+    assert hooks(seed=python(code)).call("seed", name="Roos", self="x") == {"name": "Roos", "self": "x"}
+
+
+@pytest.mark.parametrize("printed", ["b'\\xff\\xfe{'", "b'[' * 100_000", "b'1' * 10_000"])
+def test_command_that_prints_what_is_no_json(hooks: MakeHooks, printed: str) -> None:
+    """No octets that a command can print bring the harness down; they are text."""
+    assert isinstance(hooks(log=python(f"import sys; sys.stdout.buffer.write({printed})")).call("log"), str)
+
+
+@pytest.mark.parametrize(("body", "result"), [(b'{"answer": "yes"}', {"answer": "yes"}), (b'{"result": null}', None)])
+def test_http_hook_may_answer_without_a_wrapper(listen: Listen, body: bytes, result: object) -> None:
+    """An object that has no ``result`` is the answer itself."""
+
+    def talk(stream: Any, _: Listener) -> None:
+        read_request(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    assert call(f"http://127.0.0.1:{listen(talk, tls=False).port}/x") == result
+
+
+def test_nested_answer_of_an_http_hook_is_none(listen: Listen) -> None:
+    """An answer nested beyond measure is taken for none."""
+    body = b"[" * 100_000
+
+    def talk(stream: Any, _: Listener) -> None:
+        read_request(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    assert call(f"http://127.0.0.1:{listen(talk, tls=False).port}/x") is None
+
+
+class Somebody:
+    """At the terminal: does what is asked, or not."""
+
+    def __init__(self, refusal: str = "") -> None:
+        self.refusal = refusal
+
+    def carry_out(self, name: str, arguments: Any) -> Any:
+        if self.refusal:
+            raise OperatorError(self.refusal)
+        return [name, dict(arguments)]
+
+
+def test_operator_carries_out_what_is_left_to_him(tmp_path: Path) -> None:
+    """The operator gets name and arguments of a hook that says so, and no other; his answer comes back."""
+    entries = {"seed": Hook(kind="operator", value=""), "log": python("print(5)")}
+    made = Hooks(entries, tmp_path, operator=Somebody())
+    assert made.call("seed", person="Roos") == ["seed", {"person": "Roos"}]
+    assert made.call("log") == 5
+
+
+def test_operator_who_does_not_is_named(tmp_path: Path) -> None:
+    """What the operator leaves out is a hook error with his reason."""
+    made = Hooks({"seed": Hook(kind="operator", value="")}, tmp_path, operator=Somebody("no time"))
+    with pytest.raises(HookError, match=r"^hook 'seed': no time$"):
+        made.call("seed")

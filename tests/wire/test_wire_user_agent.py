@@ -1,82 +1,19 @@
 """The browser on sites of every make: where it goes by itself, what it sends, and where it looks up."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from loopback import HOST, MakeClient, Pki
+from loopback import HOST, MakeClient
+from sites import LOGIN, Site, header_of, page, to
 
 from medmij_conformance.evidence import Request, Response
-from medmij_conformance.protocol import oauth
 from medmij_conformance.target import Action
-from medmij_conformance.wire.server import Peer, Server
 from medmij_conformance.wire.user_agent import UserAgent, Visit
 
 CLIENT = "https://pgo.harness.test/cb"
 BSN = "999990019"
-LOGIN = "login.harness.test"
-
-Answer = Response | Callable[[Request], Response]
-
-
-def page(body: str, *headers: tuple[str, str], status: int = 200) -> Response:
-    return Response(status=status, headers=(("Content-Type", "text/html"), *headers), body=body.encode())
-
-
-def to(location: str, *headers: tuple[str, str], status: int = 302) -> Response:
-    return Response(status=status, headers=(("Location", location), *headers))
-
-
-class Site:
-    """A gateway made of pages by path, on two hosts, and everything it was asked."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.pages: dict[str, Answer] = {}
-        self.seen: list[Request] = []
-
-    def __call__(self, request: Request, _: Peer) -> Response:
-        self.seen.append(request)
-        answer = self.pages.get(urlsplit(request.url).path, page("<title>Nothing here</title>", status=404))
-        return answer(request) if callable(answer) else answer
-
-    @property
-    def asked(self) -> list[str]:
-        """Method and target of every request."""
-        return [f"{request.method} {request.url.removeprefix(f'https://{HOST}')}" for request in self.seen]
-
-    @property
-    def cookies(self) -> list[str]:
-        """The Cookie header of every request."""
-        return [_header(request, "cookie") for request in self.seen]
-
-    @property
-    def jars(self) -> list[list[str]]:
-        """The cookies of every request, sorted."""
-        return [sorted(filter(None, cookie.split("; "))) for cookie in self.cookies]
-
-    @property
-    def form(self) -> list[tuple[str, str]]:
-        """The pairs of the last request that was posted."""
-        return oauth.decode(self.seen[-1].text)
-
-
-def _header(request: Request, name: str) -> str:
-    return next((value for key, value in request.headers if key.lower() == name), "")
-
-
-@pytest.fixture
-def site(pki: Pki) -> Iterator[Site]:
-    """An empty site, serving."""
-    pages = Site()
-    certificate, key = pki.server
-    server = Server(pages, host=HOST, certificate=certificate, key=key, idle_s=5)
-    server.start()
-    pages.port = server.port
-    yield pages
-    server.stop()
-
 
 MakeBrowser = Callable[..., UserAgent]
 
@@ -133,7 +70,7 @@ def test_method_after_a_redirect(site: Site, browser: MakeBrowser, status: int, 
     agent = browser(action("log in", "form"))
     agent.act(visit(agent), "log in")
     assert (site.seen[-1].method, site.seen[-1].text) == arrives
-    assert _header(site.seen[-1], "content-type") == ("application/x-www-form-urlencoded" if arrives[1] else "")
+    assert header_of(site.seen[-1], "content-type") == ("application/x-www-form-urlencoded" if arrives[1] else "")
 
 
 @pytest.mark.parametrize("answer", [to("/x", status=300), to("/x", status=304), to("/x", status=200), Response(status=302)])
@@ -344,7 +281,7 @@ def test_secure_cookie_is_not_sent_in_clear(browser: MakeBrowser) -> None:
 
     class Recorder:
         def send(self, exchange: Any) -> Any:
-            sent.append(_header(exchange.request, "cookie"))
+            sent.append(header_of(exchange.request, "cookie"))
             cookies = (("Set-Cookie", "safe=1; Secure"), ("Set-Cookie", "open=1"))
             return type(exchange)(**{**_fields(exchange), "response": Response(status=200, headers=cookies)})
 
@@ -466,9 +403,9 @@ def test_post_says_where_it_comes_from(site: Site, browser: MakeBrowser) -> None
     agent = browser(action("log in", "form"))
     agent.act(visit(agent, "/a?q=1"), "log in")
     last = site.seen[-1]
-    assert _header(last, "origin") == f"https://{HOST}"
-    assert _header(last, "referer") == f"https://{HOST}/a?q=1"
-    assert _header(last, "content-type") == "application/x-www-form-urlencoded"
+    assert header_of(last, "origin") == f"https://{HOST}"
+    assert header_of(last, "referer") == f"https://{HOST}/a?q=1"
+    assert header_of(last, "content-type") == "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(
@@ -608,8 +545,9 @@ def test_form_can_be_prepared_and_changed(site: Site, browser: MakeBrowser) -> N
         "/": page("<form method=post action=/b><input type=hidden name=csrf value=1><button name=ok value=1>x"),
         "/b": page(""),
     }
-    agent = browser(action("give consent", "form", press="button"))
+    agent = browser(action("give consent", "form", press="button"), action("cancel login", "form", press="button[name=no]"))
     start = visit(agent)
+    assert agent.prepared(start, "cancel login") is None  # the page is recognised, and has no such control
     ready = agent.prepared(start, "give consent")
     assert ready
     assert len(site.seen) == 1
@@ -632,4 +570,4 @@ def test_page_is_asked_for_as_a_browser_asks(site: Site, browser: MakeBrowser) -
     """Pages are asked for with an Accept header that prefers HTML."""
     site.pages = {"/": page("")}
     visit(browser())
-    assert _header(site.seen[0], "accept").startswith("text/html")
+    assert header_of(site.seen[0], "accept").startswith("text/html")

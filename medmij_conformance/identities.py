@@ -1,0 +1,18 @@
+"""The certificates that the harness shows, as files of one run."""
+
+from pathlib import Path
+
+from medmij_conformance.target import HarnessNode
+from medmij_conformance.wire.client import Identity
+
+
+def identity(name: str, node: HarnessNode, folder: Path) -> Identity:
+    """Who a node of the target file is on a connection; its files go into ``folder``, the key readable by us alone."""
+    credential = node.credential()
+    if credential is None:
+        return Identity(name=name)
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    certificate.write_bytes(credential[0])
+    key.touch(mode=0o600)
+    key.write_bytes(credential[1])
+    return Identity(name=name, certificate=certificate, key=key)

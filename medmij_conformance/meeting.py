@@ -1,0 +1,343 @@
+"""How the gateway under test meets a node of the harness whose certificate was minted for the occasion.
+
+Towards a ZA gateway the PGO comes with it, as a client, to both endpoints of the back channel; towards a PGO gateway the ZA gateway
+shows it, as a server, when its token endpoint is called. Either way the meeting gives exchanges: with an answer, if application
+data went over the session, and with the trouble that ended it, if not.
+"""
+
+import base64
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from medmij_conformance import pki
+from medmij_conformance.cast import MINTED, Cast
+from medmij_conformance.cast_dvp import DvpCast
+from medmij_conformance.cast_registratie import RegistratieCast
+from medmij_conformance.checks._sessions import NO_REQUEST
+from medmij_conformance.collection import Collection as Flow
+from medmij_conformance.counterparties.tsp import BRIEFLY, BRIEFLY_S, GOOD, KINDS, SILENT, UnmintedError
+from medmij_conformance.evidence import Exchange, Observation, Request, Trouble, wall_time
+from medmij_conformance.journey import Journey
+from medmij_conformance.listing import contents_for, list_documents, without_nodes, write_lists
+from medmij_conformance.office import Office
+from medmij_conformance.stelselnode import Publisher
+from medmij_conformance.target import Target
+from medmij_conformance.verdict import NotSeenError
+from medmij_conformance.wire.client import Client
+from medmij_conformance.wire.hooks import Hooks
+from medmij_conformance.wire.looking import chain_of
+from medmij_conformance.wire.server import Contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """``exchanges`` of one or more sessions; ``facts``: who called whom, what was wrong, how often the responder was asked."""
+
+    exchanges: tuple[Exchange, ...]
+    facts: Observation
+    credentials: tuple[pki.Credential, ...] = ()
+
+
+class Gate(Protocol):
+    """Where the gateway under test meets our nodes."""
+
+    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
+        """One meeting, with certificates that have this defect and of which the responder speaks in this manner."""
+
+    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
+        """The same certificates once more; from now on the responder speaks of them in this manner."""
+
+    def prepare(self) -> None:
+        """Get the codes and tokens that a meeting needs, while they can still be had."""
+
+    def collect(self) -> tuple[Exchange, ...]:
+        """Somebody collects her data with an ordinary browser. Gives what the browser exchanged."""
+
+    def chains(self) -> tuple[Observation, ...]:
+        """The certificates that the gateway shows, wherever it shows some."""
+
+    def forget(self) -> None:
+        """Begin with fresh codes and tokens: what was left to wait may be dead by now."""
+
+
+_A_MOMENT_S = 0.1
+_SIGNS = ("alert", "closed the connection", "reset", "Broken pipe")  # that the other side has ended a handshake
+_STALE_S = 300  # a code or a token that was left for so long is left alone
+
+
+def _facts(office: Office, caller: str, about: str, manner: str, serials: list[int], before: list[int]) -> Observation:
+    asked = [now - then for now, then in zip(office.times_asked(serials), before, strict=True)]
+    return Observation("meeting", {"caller": caller, "about": about, "manner": manner, "kind": KINDS[manner], "asked": asked})
+
+
+def _office(office: Office | None) -> Office:
+    if office is None:
+        raise NotSeenError("the target file has no issuer in [pki]")
+    return office
+
+
+def _mint(office: Office, hostname: str, defect: str, manner: str) -> pki.Credential:
+    try:
+        return office.tsp.mint(hostname, defect, manner=manner)
+    except UnmintedError as error:
+        raise NotSeenError(str(error)) from error
+
+
+def _looked_at(client: Client, places: Iterable[tuple[str, str, Sequence[Path]]]) -> tuple[Observation, ...]:
+    """What stands at addresses of the gateway: each address once, and only those of ``[connect]``."""
+    seen: dict[str, Observation] = {}
+    for place, url, trusted in places:
+        origin, address = client.address(url)
+        if address and origin not in seen:
+            host = urlsplit(url).hostname or ""
+            seen[origin] = _shown(place, host, "server", chain_of(address, host), trusted)
+    return tuple(seen.values())
+
+
+def _shown(place: str, host: str, used_as: str, chain: Sequence[x509.Certificate], trusted: Sequence[Path]) -> Observation:
+    authorities = [each for path in trusted for each in x509.load_pem_x509_certificates(path.read_bytes())]
+    facts = {"place": place, "host": host, "used_as": used_as, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    return Observation("chain", {**facts, "certificates": _texts(chain), "authorities": _texts(authorities)})
+
+
+def _texts(certificates: Iterable[x509.Certificate]) -> list[str]:
+    return [base64.b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates]
+
+
+def publish(
+    hooks: Hooks, target: Target, publisher: Publisher | None, *, struck: Collection[str] = (), whitelist: bool = True
+) -> None:
+    """Let the gateway take new lists, with these host names struck off the Whitelist, or with no Whitelist at all.
+
+    It fetches them from the Stelselnode that we play; where we play none, they stand in a folder, and in the words of the hook too,
+    for a gateway that sees other files. Raises ``HookError``.
+    """
+    if publisher:
+        publisher.publish(struck=struck, whitelist=whitelist)
+        hooks.call("reload_lists")
+        return
+    documents = list_documents(without_nodes(contents_for(target, int(time.time())), struck), target.lists.generation)
+    if not whitelist:
+        del documents["whitelist.xml"]
+    with tempfile.TemporaryDirectory(prefix="medmij-conformance-lists-") as folder:
+        write_lists(documents, Path(folder))
+        hooks.call("reload_lists", folder=folder, lists={name: content.decode() for name, content in documents.items()})
+
+
+def _speak_of(office: Office, meeting: Meeting, manner: str) -> None:
+    for credential in meeting.credentials:
+        office.tsp.manners[credential.certificate.serial_number] = manner
+
+
+def meet_briefly(gate: Gate) -> Meeting:
+    """A meeting of which the good answer has run out by the time that this returns."""
+    meeting = gate.meet(manner=BRIEFLY)
+    time.sleep(BRIEFLY_S + _A_MOMENT_S)
+    return meeting
+
+
+@dataclass(slots=True)
+class DvzaGate:
+    """The back channel of a ZA gateway: the PGO redeems a code, and asks for data."""
+
+    cast: Cast
+
+    def forget(self) -> None:
+        self.cast.waiting.clear()
+
+    def prepare(self) -> None:
+        for kind in ("code", "token"):
+            self._waiting(kind)
+
+    def collect(self) -> tuple[Exchange, ...]:
+        journey = self.cast.journey()
+        journey.to_token()
+        if journey.token:
+            journey.ask()
+        return journey.exchanges
+
+    def chains(self) -> tuple[Observation, ...]:
+        target = self.cast.target
+        trust = target.trust
+        front = () if trust.front == "system" else trust.front
+        offers = target.offers
+        places = [("front", offer.authorization_endpoint, front) for offer in offers]
+        places += [("back", url, trust.ca) for offer in offers for url in (offer.token_endpoint, offer.resource_endpoint)]
+        return _looked_at(self.cast.client, places)
+
+    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
+        office, host = _office(self.cast.office), self.cast.target.harness.hostname
+        pair = tuple(_mint(office, host, defect, manner) for _ in range(2))
+        return self._meet(office, pair, defect, manner)
+
+    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
+        office = _office(self.cast.office)
+        _speak_of(office, meeting, manner)
+        return self._meet(office, meeting.credentials, "", manner)
+
+    def _meet(self, office: Office, pair: tuple[pki.Credential, ...], defect: str, manner: str) -> Meeting:
+        code, token = self._waiting("code"), self._waiting("token")
+        serials = [credential.certificate.serial_number for credential in pair]
+        before = office.times_asked(serials)
+        about = defect or manner
+        names = [self.cast.present(each, f"{MINTED} {number}") for number, each in enumerate(pair)]
+        deviation = None if about == GOOD else about
+        with ThreadPoolExecutor(2 if manner == SILENT else 1) as pool:  # the gateway waits for an answer: at both places at once
+            redeemed = pool.submit(code.redeem, certificate=names[0], deviation=deviation)
+            asked = pool.submit(token.ask, certificate=names[1], deviation=deviation)
+            at_token, at_resource = redeemed.result(), asked.result()
+        if at_token.response:  # the code was offered, and is good for nothing more
+            self.cast.waiting.pop("code")
+        facts = _facts(office, "harness", defect, manner, serials, before)
+        return Meeting(exchanges=(at_token, at_resource), facts=facts, credentials=pair)
+
+    def _waiting(self, kind: str) -> Journey:
+        """A collection that was brought to a code, or to a token, with certificates that are good."""
+        waiting = self.cast.waiting
+        stale_s = min(_STALE_S, self.cast.release.token.lifetime_s / 3)
+        if kind in waiting and self.cast.client.evidence.now() - waiting[kind].exchanges[-1].finished > stale_s:
+            waiting.pop(kind)
+        if kind not in waiting:
+            journey = self.cast.journey(by=self.cast.pgo(MINTED))
+            journey.to_code()
+            if not journey.code:
+                raise NotSeenError("no code was issued with which the PGO could come")
+            if kind == "token":
+                journey.redeem(certificate="pgo")
+                if not journey.token:
+                    raise NotSeenError("no token was issued with which the PGO could come")
+            waiting[kind] = journey
+        return waiting[kind]
+
+
+@dataclass(slots=True)
+class RegistratieGate:
+    """The listener of MedMij Registratie: a PGO gateway asks for the ZAL, and for the Whitelist."""
+
+    cast: RegistratieCast
+
+    def forget(self) -> None:
+        """Every meeting asks anew."""
+
+    def prepare(self) -> None:
+        """Nothing is needed to ask for a list."""
+
+    def collect(self) -> tuple[Exchange, ...]:
+        raise NotSeenError("nobody comes to MedMij Registratie with a browser")
+
+    def chains(self) -> tuple[Observation, ...]:
+        target = self.cast.target
+        return _looked_at(self.cast.client, [("back", url, target.trust.ca) for url in self.cast.addresses.values()])
+
+    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
+        office, host = _office(self.cast.office), self.cast.target.harness.hostname
+        pair = tuple(_mint(office, host, defect, manner) for _ in range(2))
+        return self._meet(office, pair, defect, manner)
+
+    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
+        office = _office(self.cast.office)
+        _speak_of(office, meeting, manner)
+        return self._meet(office, meeting.credentials, "", manner)
+
+    def _meet(self, office: Office, pair: tuple[pki.Credential, ...], defect: str, manner: str) -> Meeting:
+        self.cast.must_be_at_work()
+        serials = [credential.certificate.serial_number for credential in pair]
+        before = office.times_asked(serials)
+        about = defect or manner
+        asked = tuple(
+            self.cast.ask_with(credential, which, deviation=None if about == GOOD else about)
+            for credential, which in zip(pair, ("zal", "whitelist"), strict=True)
+        )
+        return Meeting(exchanges=asked, facts=_facts(office, "harness", defect, manner, serials, before), credentials=pair)
+
+
+@dataclass(slots=True)
+class DvpGate:
+    """The way of a PGO gateway to the back channel of the ZA gateway: it redeems a code; ``from_token_on``: asks for data."""
+
+    cast: DvpCast
+
+    def forget(self) -> None:
+        """Every meeting has a collection of its own."""
+
+    def prepare(self) -> None:
+        """A collection begins with nothing."""
+
+    def collect(self) -> tuple[Exchange, ...]:
+        collection = self.cast.collection()
+        collection.collect()
+        return tuple(exchange for visit in collection.visits for exchange in visit.exchanges)
+
+    def chains(self) -> tuple[Observation, ...]:
+        target = self.cast.target
+        if target.gateway is None:
+            raise NotSeenError("the target file has no [gateway]")
+        if not self.cast.presented:
+            self.collect()
+        front = () if target.trust.front == "system" else target.trust.front
+        shown = [_shown("back", target.gateway.hostname, "client", self.cast.presented, target.trust.ca)]
+        return (*shown, *_looked_at(self.cast.client, [("front", target.gateway.redirect_uri, front)]))
+
+    def meet(self, defect: str = "", manner: str = GOOD, *, from_token_on: bool = False) -> Meeting:
+        office, host = _office(self.cast.office), self.cast.target.harness.hostname
+        return self._meet(office, _mint(office, host, defect, manner), defect, manner, from_token_on)
+
+    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
+        office = _office(self.cast.office)
+        _speak_of(office, meeting, manner)
+        return self._meet(office, meeting.credentials[0], "", manner, False)
+
+    def _meet(self, office: Office, credential: pki.Credential, defect: str, manner: str, from_token_on: bool) -> Meeting:
+        collection = self.cast.collection()
+        collection.begin()
+        if not collection.location:
+            raise NotSeenError(f"the browser was not sent back to the PGO: it halted at {collection.halt}")
+        serial = credential.certificate.serial_number
+        before = office.times_asked([serial])
+        try:
+            self.cast.wear(credential, from_token_on=from_token_on)
+            collection.come_back()
+            contacts = [contact for contact in self.cast.back.settled() if contact.shown == serial]
+        finally:
+            self.cast.undress()
+        place = "resource" if from_token_on else "token"
+        came = next((e for e in collection.seen(place) if e.identity == MINTED), None)
+        if came is None:
+            came = self._unanswered(collection, place, contacts)
+        facts = _facts(office, "gateway", defect, manner, [serial], before)
+        return Meeting(exchanges=(came,), facts=facts, credentials=(credential,))
+
+    def _unanswered(self, collection: Flow, place: str, contacts: list[Contact]) -> Exchange:
+        """A session without a request, as an exchange. Raises ``NotSeenError`` when nobody called."""
+        if not contacts:
+            raise NotSeenError(f"the PGO gateway did not call the {place} endpoint: the browser came to {collection.halt}")
+        contact, offer = contacts[-1], collection.offer
+        if contact.trouble and not any(sign in contact.trouble for sign in _SIGNS):
+            raise NotSeenError(f"the certificate could not be shown to the PGO gateway: {contact.trouble}")
+        detail = contact.trouble or NO_REQUEST
+        url = offer.resource_endpoint if place == "resource" else offer.token_endpoint
+        return self.cast.evidence.append(
+            Exchange(
+                label=f"session of the PGO with the {place} endpoint",
+                endpoint=place,
+                request=Request(method="", url=url),
+                trouble=Trouble(kind="tls", detail=detail),
+                identity=MINTED,
+                twin=MINTED,
+                flow=collection.flow.number,
+                address=contact.address,
+                started=self.cast.evidence.now(),
+                finished=self.cast.evidence.now(),
+                at=wall_time(),
+            )
+        )

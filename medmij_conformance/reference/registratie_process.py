@@ -1,0 +1,83 @@
+"""The moving parts around the reference Registratie: its listener, its clock, its control interface."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from medmij_conformance.reference.clock import LifetimeClock
+from medmij_conformance.reference.registratie import Registratie, register_of
+from medmij_conformance.reference.registratie_deviations import DEVIATIONS, nullify
+from medmij_conformance.wire.control import Control
+from medmij_conformance.wire.server import Server
+
+
+class RegistratieProcess:
+    """One ``Registratie`` behind a listener; switching a deviation puts a fresh one in its place."""
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
+        self._settings = settings
+        self._clock = LifetimeClock()
+        self.node = self._conformant()
+        self.server = Server(
+            lambda request, peer: self.node.answer(request, peer),
+            host=settings["hostname"],
+            certificate=folder / settings["certificate"],
+            key=folder / settings["key"],
+            client_ca=folder / settings["client_ca"],
+            client_certificate="require",
+            gate=self,
+        )
+        self.control = Control(
+            {
+                "deviate": lambda arguments: self.deviate(arguments.get("names", [])),
+                "null": lambda arguments: self.nullify(arguments["name"]),
+                "clock": lambda arguments: self._clock.forward(float(arguments["forward_s"])),
+                "registration": lambda arguments: self.node.registration(
+                    arguments["action"], arguments["list"], arguments["entry"]
+                ),
+            }
+        )
+
+    def is_forgiven(self, error: int, depth: int) -> bool:
+        """What Registratie overlooks of a certificate (``wire.server.Gate``)."""
+        return self.node.peers.is_forgiven(error, depth)
+
+    def admits_client(self, chain: Sequence[x509.Certificate]) -> bool:
+        """Whether Registratie lets a node in (``wire.server.Gate``)."""
+        return self.node.peers.admits_client(chain)
+
+    def start(self) -> dict[str, Any]:
+        """Listen. Returns the port and the control address."""
+        self.server.start()
+        self.control.start()
+        return {"back": self.server.port, "control": self.control.url}
+
+    def deviate(self, names: list[str]) -> list[str]:
+        """A fresh Registratie with these deviations. Raises ``ValueError`` for an unknown name."""
+        unknown = [name for name in names if name not in DEVIATIONS.by_name]
+        if unknown:
+            raise ValueError(f"no deviation {', '.join(unknown)}; expected one of {', '.join(DEVIATIONS.by_name)}")
+        node = self._conformant()
+        for name in names:
+            DEVIATIONS.by_name[name].apply(node)
+        self._put(node)
+        return names
+
+    def nullify(self, name: str) -> str:
+        """A Registratie that gives the same answer to everything. Raises ``KeyError`` for an unknown name."""
+        node = self._conformant()
+        nullify(node, name)
+        self._put(node)
+        return name
+
+    def _put(self, node: Registratie) -> None:
+        self.server.ask_for_certificate(node.client_certificate)
+        self.server.accept(node.back_tls)
+        self.node = node
+
+    def _conformant(self) -> Registratie:
+        node = Registratie(register_of(self._settings), now=self._clock)
+        node.publish_every_s = self._settings["publish_every_s"]
+        return node

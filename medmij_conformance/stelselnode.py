@@ -1,0 +1,121 @@
+"""MedMij Registratie behind a real listener: gateways fetch their lists from it over mutual TLS, and everything is recorded."""
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import cast
+
+from medmij_conformance.counterparties.registratie import Stelselnode, asked_for
+from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Trouble, wall_time
+from medmij_conformance.listing import contents_for, without_nodes
+from medmij_conformance.protocol import lists
+from medmij_conformance.target import Target, TargetError
+from medmij_conformance.wire.server import Peer, Server
+
+
+class Publisher:
+    """The Stelselnode of a run. ``folder`` takes its key, only until this is made.
+
+    ``times`` are when each list was given, by ``clock``, in seconds. Raises ``TargetError`` when its address is taken.
+    """
+
+    def __init__(self, target: Target, evidence: Evidence, folder: Path) -> None:
+        settings = target.lists
+        self._target = target
+        self._evidence = evidence
+        self.player = Stelselnode({}, settings.generation)
+        self.times: list[tuple[str, float]] = []
+        self.clock: Callable[[], float] = time.time
+        self._serial = 10
+        self.publish_good()
+        certificate, key = folder / "stelselnode.pem", folder / "stelselnode.key"
+        key.touch(mode=0o600)
+        chain, private = settings.credential() or (b"", b"")
+        certificate.write_bytes(chain)
+        key.write_bytes(private)
+        authorities = folder / "stelselnode-authorities.pem"
+        authorities.write_bytes(b"".join(path.read_bytes() for path in target.trust.ca))
+        host, _, port = (settings.listen or "").rpartition(":")
+        try:
+            self._server = Server(
+                self._serve,
+                host=settings.host,
+                certificate=certificate,
+                key=key,
+                client_ca=authorities,
+                client_certificate="ask",
+                listen=(host.strip("[]"), int(port)),
+            )
+        except OSError as error:
+            problem = f"{settings.listen} cannot be listened on: {error.strerror}"
+            raise TargetError(target.path, "lists.listen", problem, "an address of this machine that is free") from error
+        self._server.start()
+
+    @classmethod
+    def of(cls, target: Target, evidence: Evidence, folder: Path) -> "Publisher | None":
+        """The Stelselnode of a target; None when ``[lists]`` has no address to listen on."""
+        return cls(target, evidence, folder) if target.lists.listen and target.about.role != "registratie" else None
+
+    def restart(self) -> None:
+        """Begin anew: nobody has fetched anything yet."""
+        self.times.clear()
+        self.publish_good()
+
+    def publish_good(self) -> None:
+        """Publish the lists that the run needs, as new ones, and answer."""
+        self.player.down = False
+        self.player.publish(self.contents())
+
+    def publish(self, *, struck: Collection[str] = (), whitelist: bool = True) -> None:
+        """Publish the lists without some hosts on the Whitelist, or without any Whitelist."""
+        self.player.down = False
+        self.player.publish(without_nodes(self.contents(), struck))
+        if not whitelist:
+            self.player.documents.pop("whitelist")
+
+    def contents(self) -> dict[str, lists.AnyList]:
+        """The lists that the run needs, with the next number."""
+        self._serial += 1
+        return contents_for(self._target, self._serial)
+
+    @property
+    def whitelist(self) -> lists.Whitelist:
+        """The next Whitelist."""
+        return cast(lists.Whitelist, self.contents()["whitelist"])
+
+    @property
+    def zal(self) -> lists.Zal:
+        """The next ZAL."""
+        return cast(lists.Zal, self.contents()["zal"])
+
+    def fetches(self, scenario: str) -> tuple[Exchange, ...]:
+        """What was asked for in a scenario, as stored."""
+        return tuple(e for e in self._evidence.of_scenario(scenario) if e.endpoint in {"whitelist", "ocl", "zal"})
+
+    def close(self) -> None:
+        """Nobody answers any more."""
+        self._server.stop()
+
+    def _serve(self, request: Request, peer: Peer) -> Response:
+        started, at = self._evidence.now(), wall_time()
+        response = self.player.answer(request)
+        cut = not response.status
+        which = asked_for(request)
+        known = which in self.player.documents
+        if known and not cut:
+            self.times.append((which, self.clock()))
+        self._evidence.append(
+            Exchange(
+                label=f"the gateway asks for the {which}" if known else "the gateway asks for something else of the Stelselnode",
+                endpoint=which if known else "other",
+                request=request,
+                response=None if cut else response,
+                trouble=Trouble(kind="reset", detail="the Stelselnode cut the connection on purpose") if cut else None,
+                tls=peer.tls(),
+                address=peer.address,
+                started=started,
+                finished=self._evidence.now(),
+                at=at,
+            )
+        )
+        return response
