@@ -100,12 +100,12 @@ def data_needs_tls(clear_resource: tuple[Exchange, ...]) -> Findings:
 
 
 @check("RFC6750.5.3c", then="no request comes without TLS", raw=True)
-def requests_come_over_tls(listeners: Observation) -> Findings:
+def requests_come_over_tls(listeners: Observation, at_work: bool) -> Findings:
     """Everything that the PGO sends to a ZA gateway begins with a TLS handshake."""
-    if not listeners.facts["sessions"]:
-        raise CannotJudgeError("the PGO gateway did not call")
     if listeners.facts["clear_text"]:
         yield Finding(expected="TLS from the first octet on", observed=f"{listeners.facts['clear_text']} connections in clear text")
+    elif not (at_work and listeners.facts["sessions"]):
+        raise CannotJudgeError(sessions_.NOT_AT_WORK)
 
 
 def _in_clear_text(exchanges: tuple[Exchange, ...]) -> Findings:

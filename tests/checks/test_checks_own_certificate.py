@@ -27,10 +27,17 @@ def texts(certificates: Sequence[x509.Certificate]) -> list[str]:
     return [base64.b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates]
 
 
-def judged(check: Check, certificates: Sequence[x509.Certificate], trusted: pki.Authority, *, used_as: str = "server") -> Judgement:
+def judged(
+    check: Check,
+    certificates: Sequence[x509.Certificate],
+    trusted: pki.Authority,
+    *,
+    used_as: str = "server",
+    at_work: bool = True,
+) -> Judgement:
     facts = {"place": "back", "host": HOST, "used_as": used_as, "at": NOW.isoformat()}
     chain = Observation("chain", {**facts, "certificates": texts(certificates), "authorities": texts([trusted.certificate])})
-    return judge(check, {"chains": (chain,)})
+    return judge(check, {"chains": (chain,), "at_work": at_work})
 
 
 def whole(credential: pki.Credential) -> list[x509.Certificate]:
@@ -43,6 +50,14 @@ def test_a_whole_chain_passes(authorities: pki.Hierarchy) -> None:
     for sent in (chain, [*chain, authorities.root.certificate]):
         assert judged(own.chain_leads_to_the_authority, sent, authorities.root).outcome is Outcome.PASS
     assert judged(own.chain_leads_to_the_authority, chain, authorities.domain).outcome is Outcome.PASS
+
+
+def test_a_gateway_that_does_nothing_passes_nothing(authorities: pki.Hierarchy) -> None:
+    """A good chain of something that was not seen at work is not judged; a bad one fails all the same."""
+    good, bad = authorities.tsp.issue(HOST), pki.hierarchy("OTHER").tsp.issue(HOST)
+    for credential, outcome in ((good, Outcome.NOT_TESTED), (bad, Outcome.FAIL)):
+        seen = judged(own.chain_leads_to_the_authority, whole(credential), authorities.root, at_work=False)
+        assert seen.outcome is outcome
 
 
 def test_what_is_wrong_with_a_chain_is_told(authorities: pki.Hierarchy) -> None:
