@@ -88,6 +88,7 @@ class Cast:
 
     def close(self) -> None:
         """Everybody goes home: the browser is closed, DigiD and the responder, if there are any."""
+        self.client.hang_up()
         if self.digid:
             self.digid.close()
         if self._chromium:

@@ -132,6 +132,7 @@ class DvpCast:
     def close(self) -> None:
         """Nobody listens any more, and nothing that was started goes on."""
         self._end_collections()
+        self.client.hang_up()
         if self._chromium:
             self._chromium.close()
         for server in self._servers:

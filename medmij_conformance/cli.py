@@ -196,7 +196,8 @@ def _pytest(options: Sequence[str], plugin: object) -> int:
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
         arguments = ["-c", str(settings), "--rootdir", folder, "-p", "pytest_bdd.plugin"]
-        arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:warnings", "--noconftest", "--capture=no"]
+        unwanted = ("cacheprovider", "terminal", "warnings", "unraisableexception")  # the last one collects garbage five times
+        arguments += [*(f"-pno:{plugin}" for plugin in unwanted), "--noconftest", "--capture=no"]
         return int(pytest.main([*arguments, *options, str(features / "test_features.py")], plugins=[plugin]))
 
 

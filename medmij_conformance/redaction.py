@@ -6,11 +6,11 @@ also where it hides in another encoding. The key lives in memory for one run, so
 """
 
 import base64
-import bisect
 import contextlib
 import hashlib
 import hmac
 import html
+import itertools
 import json
 import re
 import secrets
@@ -73,8 +73,8 @@ class Redactor:
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key or secrets.token_bytes(32)
         self._replacements: dict[str, str] = {}
-        self._longest_first: list[str] = []
-        self._lengths: list[int] = []  # of those, below zero, so that they rise: to look one up takes no function
+        # The first characters of each secret -> those that begin so, as (length below zero, number, secret): in order of use.
+        self._by_head: dict[str, list[tuple[int, int, str]]] = {}
 
     def register(self, value: str) -> None:
         """From now on ``value`` is a secret, as it is and as URL, HTML, form and JSON encodings write it."""
@@ -111,10 +111,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` with every registered secret replaced, a longer one before one that is part of it."""
-        # Most texts are shorter than most secrets, which then cannot be in them.
-        for secret in self._longest_first[bisect.bisect_left(self._lengths, -len(text)) :]:
-            if secret in text:
-                text = text.replace(secret, self._replacements[secret])
+        # There are thousands of secrets, and few of them begin with characters that are in the text.
+        heads = {text[place : place + _SHORTEST] for place in range(len(text) - _SHORTEST + 1)}
+        found = heads & self._by_head.keys()
+        for _, _, secret in sorted(itertools.chain.from_iterable(self._by_head[head] for head in found)):
+            text = text.replace(secret, self._replacements[secret])
         return text
 
     def cookie_header(self, header: str) -> str:
@@ -132,9 +133,7 @@ class Redactor:
 
     def _mask(self, secret: str, pseudonym: str, *, again: bool = False) -> None:
         if secret not in self._replacements:
-            place = bisect.bisect_right(self._lengths, -len(secret))
-            self._lengths.insert(place, -len(secret))
-            self._longest_first.insert(place, secret)
+            self._by_head.setdefault(secret[:_SHORTEST], []).append((-len(secret), len(self._replacements), secret))
         elif not again:
             return
         self._replacements[secret] = pseudonym

@@ -473,7 +473,8 @@ class Signer:
     def from_pem(cls, certificate: bytes, key: bytes) -> "Signer":
         """Of PEM texts, the leaf first. Raises ``SamlError`` when the key is no RSA key, or either cannot be read."""
         try:
-            private = serialization.load_pem_private_key(key, None)
+            # Ours, or checked when the target file was read; to look for its prime numbers again takes 50 ms.
+            private = serialization.load_pem_private_key(key, None, unsafe_skip_rsa_key_validation=True)
             leaf = x509.load_pem_x509_certificates(certificate)[0]
         except (ValueError, TypeError) as error:
             raise SamlError(f"certificate or key cannot be read ({error})") from error

@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ class DigidChannel:
     connect: Mapping[str, str]
     limit_s: float = 5.0
     largest: int = 200_000
+    _made: ssl.SSLContext | None = field(default=None, init=False)
 
     def post(self, url: str, body: bytes) -> bytes:
         """The body of the answer, which has status 200. Raises ``NoAnswerError``."""
@@ -48,7 +49,8 @@ class DigidChannel:
         plain = socket.create_connection((name, int(real_port)), timeout=_left(deadline))
         try:
             plain.settimeout(_left(deadline))
-            return self.context().wrap_socket(plain, server_hostname=host)
+            self._made = self._made or self.context()
+            return self._made.wrap_socket(plain, server_hostname=host)
         except BaseException:
             plain.close()
             raise

@@ -1,4 +1,6 @@
-"""The client end of the wire: one fresh connection per request, everything recorded, nothing without a limit.
+"""The client end of the wire: everything recorded, nothing without a limit.
+
+A gateway's request goes over a connection of its own; a browser keeps its connections open, as browsers do (``Kept``).
 
 ``[connect]`` of the target file stands in for DNS and is the list of what may be reached: a host that it does not name is never
 dialled. httpcore speaks HTTP; the connection under it is ours, because only there can a total time limit, the negotiated TLS and
@@ -8,6 +10,7 @@ the certificates of the peer be had.
 import contextlib
 import hashlib
 import math
+import selectors
 import socket
 import ssl
 import threading
@@ -67,6 +70,57 @@ class _Connection:
     alert: str | None = None
     heard: bool = False
 
+    @property
+    def seen(self) -> Tls | None:
+        """What its handshake showed; None when none began."""
+        if self.tls is None:
+            return Tls(alert=self.alert, certificate_requested=self.requested) if self.alert else None
+        return replace(self.tls, certificate_requested=self.requested, certificate_presented=self.presented, alert=self.alert)
+
+
+@dataclass(slots=True)
+class _Line:
+    """A connection to one origin, with what HTTP is spoken by on it."""
+
+    pool: httpcore.ConnectionPool
+    connection: _Connection
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether another request can go over it: the last answer was whole, and the server has not closed it since."""
+        return any(each.is_idle() and not each.has_expired() for each in self.pool.connections)
+
+
+class Kept:
+    """The connections that one browser keeps open between its requests (RFC 9112 9.3), one an origin. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Line] = {}
+        self._lock = threading.Lock()
+
+    def take(self, origin: str) -> _Line | None:
+        """The connection to an origin that is free, for one request; None when there is none any more."""
+        with self._lock:
+            line = self._lines.pop(origin, None)
+        if line and not line.is_idle:
+            line.pool.close()
+            line = None
+        return line
+
+    def give(self, origin: str, line: _Line) -> None:
+        """A request has ended: keep its connection, if another may follow."""
+        with self._lock:
+            kept = line.is_idle and self._lines.setdefault(origin, line) is line
+        if not kept:
+            line.pool.close()
+
+    def close(self) -> None:
+        """Close what is not in use."""
+        with self._lock:
+            lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.pool.close()
+
 
 class Client:
     """Sends requests of the players and appends each exchange to the evidence. Thread-safe."""
@@ -90,6 +144,7 @@ class Client:
         self._timeouts: defaultdict[str, int] = defaultdict(int)
         self._lock = threading.Lock()
         self._until = math.inf
+        self._kept: set[Kept] = set()
 
     def read_keys(self) -> None:
         """Take certificates and keys from their files now, so that the files may go."""
@@ -104,8 +159,16 @@ class Client:
         self._context(identity.name)
 
     def allow(self, seconds: float) -> None:
-        """From now on there are so many seconds for all that is sent: the time limit of a scenario."""
+        """From now on there are so many seconds for all that is sent: the time limit of a scenario, whose browsers are new ones."""
         self._until = time.monotonic() + seconds
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connections that browsers keep open."""
+        with self._lock:
+            browsers, self._kept = self._kept, set()
+        for kept in browsers:
+            kept.close()
 
     def forgive(self) -> None:
         """Ask again the endpoints that did not answer in time: another gateway stands there now."""
@@ -127,17 +190,18 @@ class Client:
         finally:
             self.limits = limits
 
-    def send(self, exchange: Exchange, *, certificate: str | None = None) -> Exchange:
+    def send(self, exchange: Exchange, *, certificate: str | None = None, kept: Kept | None = None) -> Exchange:
         """Send ``exchange.request`` and return the raw exchange as recorded, with a response or with its trouble.
 
         ``certificate`` names the identity that is presented in the TLS handshake; None means a connection of the front
-        channel, without one. An answer of 429 or 503 with a short Retry-After is waited for and asked again, once.
+        channel, without one, which may be one of those that a browser has ``kept``. An answer of 429 or 503 with a short
+        Retry-After is waited for and asked again, once.
         """
-        done = self._attempt(exchange, certificate)
+        done = self._attempt(exchange, certificate, kept)
         pause = _retry_after(done.response)
         if pause is not None and pause <= min(self.limits.retry_after_s, self._until - time.monotonic()):
             time.sleep(pause)
-            done = self._attempt(exchange, certificate)
+            done = self._attempt(exchange, certificate, kept)
         return done
 
     def reaches(self, url: str) -> bool:
@@ -154,33 +218,23 @@ class Client:
         """What is left of the time limit of the scenario; below zero when it has passed."""
         return self._until - time.monotonic()
 
-    def _attempt(self, exchange: Exchange, certificate: str | None) -> Exchange:
+    def _attempt(self, exchange: Exchange, certificate: str | None, kept: Kept | None) -> Exchange:
         if self.limits.pace_ms:
             time.sleep(self.limits.pace_ms / 1000)
         started, at = self.evidence.now(), wall_time()
         origin = _origin(exchange.request.url)
         limit = min(self.limits.exchange_s, self._until - time.monotonic())
-        connection = _Connection(deadline=time.monotonic() + limit)
-        response, trouble = self._converse(exchange.request, origin, connection, certificate, limit)
-        if trouble and trouble.kind == "protocol" and connection.tls and not connection.heard:
-            trouble = Trouble(kind="reset", detail="the connection was closed without an answer")
+        deadline = time.monotonic() + limit
+        connection, response, trouble = self._reach(exchange.request, origin, certificate, kept, deadline, limit)
         if trouble and trouble.kind == "timeout" and limit < _WHOLE * self.limits.exchange_s:
             trouble = Trouble(kind="out-of-time", detail="the time limit of the scenario passed while an answer was waited for")
         self._count_timeouts(origin, trouble)
-        tls = connection.tls and replace(
-            connection.tls,
-            certificate_requested=connection.requested,
-            certificate_presented=connection.presented,
-            alert=connection.alert,
-        )
-        if tls is None and connection.alert:
-            tls = Tls(alert=connection.alert, certificate_requested=connection.requested)
         return self.evidence.append(
             replace(
                 exchange,
                 response=response,
                 trouble=trouble,
-                tls=tls,
+                tls=connection.seen,
                 address=connection.address,
                 started=started,
                 finished=self.evidence.now(),
@@ -188,34 +242,60 @@ class Client:
             )
         )
 
-    def _converse(
-        self, request: Request, origin: str, connection: _Connection, certificate: str | None, limit: float
-    ) -> tuple[Response | None, Trouble | None]:
+    def _reach(
+        self, request: Request, origin: str, certificate: str | None, kept: Kept | None, deadline: float, limit: float
+    ) -> tuple[_Connection, Response | None, Trouble | None]:
+        """Send a request over a kept connection or over a fresh one, and say over which."""
+        if (hindrance := self._hindrance(origin, limit)) is not None:
+            return _Connection(deadline=deadline), None, hindrance
+        if kept and (line := kept.take(origin)):
+            line.connection.deadline, line.connection.heard = deadline, False
+            response, trouble = self._converse(request, line, limit, keep=True)
+            kept.give(origin, line)
+            # It was closed while the request was on its way: a browser asks once more (RFC 9112 9.3.1), over a fresh one.
+            if not (trouble and trouble.kind == "reset" and not line.connection.heard):
+                return line.connection, response, trouble
+        line = self._dialled(origin, certificate, deadline)
+        response, trouble = self._converse(request, line, limit, keep=kept is not None)
+        if kept:
+            with self._lock:
+                self._kept.add(kept)
+            kept.give(origin, line)
+        else:
+            line.pool.close()
+        return line.connection, response, trouble
+
+    def _hindrance(self, origin: str, limit: float) -> Trouble | None:
+        """Why an origin is not asked at all."""
         if limit <= 0:
-            return None, Trouble(kind="out-of-time", detail="the time limit of the scenario has passed, so it was not asked")
+            return Trouble(kind="out-of-time", detail="the time limit of the scenario has passed, so it was not asked")
         if origin not in self._connect:
-            return None, Trouble(kind="not-allowed", detail=f"{origin} is not in [connect], so it was not asked")
+            return Trouble(kind="not-allowed", detail=f"{origin} is not in [connect], so it was not asked")
         if self._timeouts[origin] >= _SILENT_AFTER:
             detail = f"endpoint not answering: {_SILENT_AFTER} time-outs in a row on {origin}"
-            return None, Trouble(kind="silent-endpoint", detail=detail)
+            return Trouble(kind="silent-endpoint", detail=detail)
+        return None
+
+    def _dialled(self, origin: str, certificate: str | None, deadline: float) -> _Line:
+        connection = _Connection(deadline=deadline)
         backend = _Backend(self._connect[origin], connection)
         pool = httpcore.ConnectionPool(
             ssl_context=self._context(certificate), network_backend=backend, max_connections=1, retries=0
         )
+        return _Line(pool, connection)
+
+    def _converse(self, request: Request, line: _Line, limit: float, *, keep: bool) -> tuple[Response | None, Trouble | None]:
         timeouts = {"connect": limit, "read": limit, "write": limit, "pool": limit}
         response: Response | None = None
         body = bytearray()
         try:
-            with (
-                pool,
-                pool.stream(
-                    request.method,
-                    request.url,
-                    headers=_headers(request),
-                    content=request.body,
-                    extensions={"timeout": timeouts},
-                ) as answer,
-            ):
+            with line.pool.stream(
+                request.method,
+                request.url,
+                headers=_headers(request, keep=keep),
+                content=request.body,
+                extensions={"timeout": timeouts},
+            ) as answer:
                 response = _response(answer)
                 for chunk in answer.iter_stream():
                     body += chunk
@@ -225,7 +305,10 @@ class Client:
                         return replace(response, body=bytes(body)), Trouble(kind="too-large", detail=detail)
                 return replace(response, body=bytes(body)), None
         except Exception as error:  # noqa: BLE001 whatever a hostile peer provokes is an answer, and is classified
-            return response and replace(response, body=bytes(body)), _trouble(error, limit)
+            trouble = _trouble(error, limit)
+            if trouble.kind == "protocol" and line.connection.tls and not line.connection.heard:
+                trouble = Trouble(kind="reset", detail="the connection was closed without an answer")
+            return response and replace(response, body=bytes(body)), trouble
 
     def _count_timeouts(self, origin: str, trouble: Trouble | None) -> None:
         with self._lock:
@@ -327,6 +410,10 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(wrapped, self._connection)
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":  # between two requests: the server has closed the connection, or speaks out of turn
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._socket, selectors.EVENT_READ)
+                return bool(selector.select(0))
         wanted = info == "socket" or (info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket))
         return self._socket if wanted else None
 
@@ -418,10 +505,12 @@ def _peer_chain(wrapped: ssl.SSLSocket) -> tuple[str, ...]:
 _DER = 2  # ssl's private encoding constant for Certificate.public_bytes
 
 
-def _headers(request: Request) -> list[tuple[bytes, bytes]]:
+def _headers(request: Request, *, keep: bool) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in request.headers}
     parts = urlsplit(request.url)
-    defaults = [("Host", parts.netloc.rpartition("@")[2]), ("Accept-Encoding", "identity"), ("Connection", "close")]
+    defaults = [("Host", parts.netloc.rpartition("@")[2]), ("Accept-Encoding", "identity")]
+    if not keep:
+        defaults.append(("Connection", "close"))
     headers = [pair for pair in defaults if pair[0].lower() not in names] + list(request.headers)
     if request.body and not names & {"content-length", "transfer-encoding"}:
         headers.append(("Content-Length", str(len(request.body))))

@@ -15,7 +15,7 @@ import httpx
 from medmij_conformance.evidence import Exchange, Request, header_values
 from medmij_conformance.protocol import oauth
 from medmij_conformance.protocol.html import Page, PageError, Submission
-from medmij_conformance.wire.client import Client
+from medmij_conformance.wire.client import Client, Kept
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _KEEPS_METHOD = {307, 308}
@@ -68,7 +68,7 @@ class Visit:
 
 @dataclass(slots=True)
 class UserAgent:
-    """One browser with its own cookies, used by one person.
+    """One browser with its own cookies and connections, used by one person.
 
     ``fields`` fill the ``{braces}`` of the recipe; ``redirect_uri`` is where the PGO waits; ``known_hosts`` may be visited.
     """
@@ -82,6 +82,7 @@ class UserAgent:
     twin: str = "pgo"
     redirects: int = 20
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
+    connections: Kept = field(default_factory=Kept)
 
     def open(self, request: Request, *, label: str, endpoint: str = "page", deviation: str | None = None) -> Visit:
         """Ask for an address as a person would, follow where it leads, and stop at the first page."""
@@ -182,7 +183,8 @@ class UserAgent:
                 twin=self.twin,
                 deviation=deviation,
                 flow=self.flow,
-            )
+            ),
+            kept=self.connections,
         )
         if exchange.response:
             values = header_values(exchange.response.headers, "set-cookie")

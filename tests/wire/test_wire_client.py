@@ -19,7 +19,7 @@ from loopback import HOST, Answer, Listen, Listener, MakeClient, Pki, get, read_
 
 from medmij_conformance.evidence import Evidence, Request
 from medmij_conformance.pki import self_signed
-from medmij_conformance.wire.client import Client, Limits, _Backend, _Connection, _TlsSocket
+from medmij_conformance.wire.client import Client, Kept, Limits, _Backend, _Connection, _TlsSocket
 
 LIMIT = 0.6
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -72,6 +72,51 @@ def test_every_request_has_its_own_connection(answer: Answer, client: MakeClient
     one = client(listener.port)
     assert [one.send(get()).status for _ in range(3)] == [200, 200, 200]
     assert listener.accepted == 3
+
+
+def test_a_browser_keeps_its_connection(listen: Listen, client: MakeClient) -> None:
+    """Requests that share a ``Kept`` go over one connection, each with what the handshake showed, until the scenario ends."""
+
+    def talk(stream: Any, _: Listener) -> None:
+        while b"\r\n\r\n" in read_request(stream):
+            stream.sendall(OK)
+
+    one, kept = client((listener := listen(talk)).port), Kept()
+    done = [one.send(get(), kept=kept) for _ in range(3)]
+    assert [each.status for each in done] == [200, 200, 200]
+    assert listener.accepted == 1
+    assert all(each.tls and each.tls.version and each.address == done[0].address for each in done)
+    one.allow(60)
+    assert one.send(get(), kept=kept).status == 200
+    assert one.send(get(), kept=Kept()).status == 200
+    assert listener.accepted == 3
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_kept_connection_that_has_ended_is_replaced(listen: Listen, client: MakeClient, heard: bool) -> None:
+    """Closed after its answer, or only when the next request came: that is sent once more, and the answer counts."""
+
+    def talk(stream: Any, _: Listener) -> None:
+        read_request(stream)
+        stream.sendall(OK)
+        if heard:
+            read_request(stream)
+
+    one, kept = client((listener := listen(talk)).port), Kept()
+    for _ in range(3):
+        done = one.send(get(request=Request(method="POST", url=f"https://{HOST}/")), kept=kept)
+        assert (done.trouble, done.status) == (None, 200)
+        time.sleep(0 if heard else 0.1)  # so that the end of the connection is there
+    assert listener.accepted == 3
+
+
+def test_a_fresh_connection_without_an_answer_is_not_asked_twice(listen: Listen, client: MakeClient) -> None:
+    """Only what was kept is tried again: a gateway that hangs up on a request is told."""
+    one, kept = client((listener := listen(lambda stream, _: read_request(stream))).port), Kept()
+    done = one.send(get(), kept=kept)
+    assert done.trouble
+    assert done.trouble.kind == "reset"
+    assert listener.accepted == 1
 
 
 def test_request_is_sent_as_it_was_made(listen: Listen, client: MakeClient) -> None:

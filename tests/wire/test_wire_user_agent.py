@@ -280,7 +280,7 @@ def test_secure_cookie_is_not_sent_in_clear(browser: MakeBrowser) -> None:
     sent: list[Any] = []
 
     class Recorder:
-        def send(self, exchange: Any) -> Any:
+        def send(self, exchange: Any, **_: Any) -> Any:
             sent.append(header_of(exchange.request, "cookie"))
             cookies = (("Set-Cookie", "safe=1; Secure"), ("Set-Cookie", "open=1"))
             return type(exchange)(**{**_fields(exchange), "response": Response(status=200, headers=cookies)})
