@@ -1,7 +1,6 @@
 """The players of a run, made from its target file: the wire, the PGO gateways, and collections that they begin."""
 
 import itertools
-import tempfile
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -102,13 +101,6 @@ class Cast:
         self.waiting.clear()
         if self.digid:
             self.digid.restart()
-
-    def present(self, credential: pki.Credential, name: str = MINTED) -> str:
-        """From now on this is the certificate of the identity ``name``, which is given back."""
-        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-            certificate, key = credential.write(Path(folder), "minted")
-            self.client.take(Identity(name=name, certificate=certificate, key=key, weak=True))
-        return name
 
     def pgo(self, name: str = "pgo") -> Pgo:
         """The PGO gateway ``pgo``, ``mallory`` or ``unlisted``. Raises ``NotSeenError`` when the target file lacks its node."""

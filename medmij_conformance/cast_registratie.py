@@ -1,6 +1,5 @@
 """The players of a run against MedMij Registratie: nodes of the network that ask for its lists."""
 
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -112,13 +111,10 @@ class RegistratieCast:
                 raise NotSeenError("the ZAL was not given to an ordinary node")
             self._at_work = True
 
-    def ask_with(self, credential: pki.Credential, which: str, *, deviation: str | None = None) -> Exchange:
-        """The PGO gateway asks for a list with a certificate that was made for the occasion."""
-        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-            certificate, key = credential.write(Path(folder), MINTED)
-            self.client.take(Identity(name=MINTED, certificate=certificate, key=key, weak=True))
+    def ask_with(self, certificate: str, which: str, *, deviation: str | None = None) -> Exchange:
+        """The PGO gateway asks for a list with a certificate that was made for the occasion, and is presented under a name."""
         request = replace(self.node("pgo").request(which), identity=MINTED, twin=MINTED, deviation=deviation)
-        return self.client.send(request, certificate=MINTED)
+        return self.client.send(request, certificate=certificate)
 
     # --- what the vendor registers ---
 

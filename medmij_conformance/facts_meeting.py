@@ -11,10 +11,13 @@ from medmij_conformance.cast_registratie import RegistratieCast
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Observation, Request
 from medmij_conformance.journey import Journey
-from medmij_conformance.meeting import DvpGate, DvzaGate, Gate, Meeting, RegistratieGate
+from medmij_conformance.meeting import Brief, DvpGate, DvzaGate, Gate, Meeting, RegistratieGate, meet_briefly
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.hooks import Hooks
+
+_RUNS_OUT = "ocsp-noticed"
+"""The scenario for which a good answer has to run out first."""
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +30,23 @@ def gate(conformance: Conformance) -> Gate:
             return RegistratieGate(nodes)
         case cast:
             return DvzaGate(cast)
+
+
+@pytest.fixture(scope="session")
+def begun(gate: Gate, conformance: Conformance) -> list[Brief]:
+    """The meeting of which the good answer runs out, begun with the first meeting of all, so that nobody has to wait; none when the
+    gateway cannot be met, or nobody will ask for it."""
+    if _RUNS_OUT not in conformance.planned:
+        return []
+    evidence = conformance.evidence
+    scenario, evidence.scenario = evidence.scenario, _RUNS_OUT
+    try:
+        return [meet_briefly(gate)]
+    except NotSeenError:
+        return []
+    finally:
+        evidence.scenario = scenario
+        conformance.cast.client.allow(conformance.seconds_for_a_scenario())
 
 
 @pytest.fixture

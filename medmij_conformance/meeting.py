@@ -6,6 +6,7 @@ data went over the session, and with the trouble that ended it, if not.
 """
 
 import base64
+import functools
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -29,7 +30,7 @@ from medmij_conformance.counterparties.tsp import BRIEFLY, BRIEFLY_S, GOOD, KIND
 from medmij_conformance.evidence import Exchange, Observation, Request, Trouble, wall_time
 from medmij_conformance.journey import Journey
 from medmij_conformance.listing import contents_for, list_documents, without_nodes, write_lists
-from medmij_conformance.office import Office
+from medmij_conformance.office import Office, present
 from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
@@ -139,11 +140,23 @@ def _speak_of(office: Office, meeting: Meeting, manner: str) -> None:
         office.tsp.manners[credential.certificate.serial_number] = manner
 
 
-def meet_briefly(gate: Gate) -> Meeting:
-    """A meeting of which the good answer has run out by the time that this returns."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """A meeting with certificates of which the good answer ends at a wall time, in seconds."""
+
+    meeting: Meeting
+    ends: float
+
+    def past(self) -> Meeting:
+        """The meeting, once its good answer has run out; what is left of it is waited for."""
+        time.sleep(max(0.0, self.ends + _A_MOMENT_S - time.time()))
+        return self.meeting
+
+
+def meet_briefly(gate: Gate) -> Brief:
+    """A meeting of which the good answer runs out soon."""
     meeting = gate.meet(manner=BRIEFLY)
-    time.sleep(BRIEFLY_S + _A_MOMENT_S)
-    return meeting
+    return Brief(meeting=meeting, ends=int(time.time()) + BRIEFLY_S)  # such an answer ends with a whole second
 
 
 @dataclass(slots=True)
@@ -190,7 +203,7 @@ class DvzaGate:
         serials = [credential.certificate.serial_number for credential in pair]
         before = office.times_asked(serials)
         about = defect or manner
-        names = [self.cast.present(each, f"{MINTED} {number}") for number, each in enumerate(pair)]
+        names = [present(self.cast.client, each, f"{MINTED} {number}") for number, each in enumerate(pair)]
         deviation = None if about == GOOD else about
         with ThreadPoolExecutor(2 if manner == SILENT else 1) as pool:  # the gateway waits for an answer: at both places at once
             redeemed = pool.submit(code.redeem, certificate=names[0], deviation=deviation)
@@ -254,10 +267,10 @@ class RegistratieGate:
         serials = [credential.certificate.serial_number for credential in pair]
         before = office.times_asked(serials)
         about = defect or manner
-        asked = tuple(
-            self.cast.ask_with(credential, which, deviation=None if about == GOOD else about)
-            for credential, which in zip(pair, ("zal", "whitelist"), strict=True)
-        )
+        deviation = None if about == GOOD else about
+        names = [present(self.cast.client, each, f"{MINTED} {number}") for number, each in enumerate(pair)]
+        with ThreadPoolExecutor(2 if manner == SILENT else 1) as pool:  # the gateway waits for an answer: at both places at once
+            asked = tuple(pool.map(functools.partial(self.cast.ask_with, deviation=deviation), names, ("zal", "whitelist")))
         return Meeting(exchanges=asked, facts=_facts(office, "harness", defect, manner, serials, before), credentials=pair)
 
 

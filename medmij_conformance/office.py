@@ -1,11 +1,22 @@
 """The trust service provider of a run: the player, the responder that it answers through, and what ``[pki]`` says of both."""
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from medmij_conformance import pki
 from medmij_conformance.counterparties.tsp import Tsp
 from medmij_conformance.target import Target, TargetError
+from medmij_conformance.wire.client import Client, Identity
 from medmij_conformance.wire.responder import Responder
+
+
+def present(client: Client, credential: pki.Credential, name: str) -> str:
+    """From now on a client shows this certificate as the identity ``name``, which is given back."""
+    with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
+        certificate, key = credential.write(Path(folder), "minted")
+        client.take(Identity(name=name, certificate=certificate, key=key, weak=True))
+    return name
 
 
 class Office:

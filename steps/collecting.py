@@ -75,7 +75,8 @@ def has_met_every_exception(stage: DvpCast) -> None:
 def were_watched(stage: DvpCast, conformance: Conformance) -> None:
     for exception in EXCEPTIONS:
         stage.ended_in(exception)
-    time.sleep(QUIET_S[conformance.plan])
+    ended = max(visit.last.finished for collection in stage.stopped for visit in collection.visits)
+    time.sleep(max(0.0, ended + QUIET_S[conformance.plan] - stage.evidence.now()))
 
 
 @given("the ZA gateway will deliver the data of Roos in pages, slowly", target_fixture="collection")

@@ -8,13 +8,13 @@ from medmij_conformance.checks import certificates
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Exchange, Observation
 from medmij_conformance.judge import Judge
-from medmij_conformance.meeting import DvpGate, Gate, Meeting, meet_briefly, publish
+from medmij_conformance.meeting import Brief, DvpGate, Gate, Meeting, meet_briefly, publish
 from medmij_conformance.target import Target
 from medmij_conformance.wire.hooks import Hooks
 
 
 @when("a node of ours shows a good certificate", target_fixture="meeting")
-def shows_good(gate: Gate) -> Meeting:
+def shows_good(gate: Gate, begun: list[Brief]) -> Meeting:
     gate.forget()
     return gate.meet()
 
@@ -35,8 +35,9 @@ def shows_while(manner: str, gate: Gate) -> Meeting:
 
 
 @given("a node of ours has shown a certificate whose good answer has run out", target_fixture="earlier")
-def has_shown(gate: Gate) -> Meeting:
-    return meet_briefly(gate)
+def has_shown(gate: Gate, begun: list[Brief]) -> Meeting:
+    brief = begun.pop() if begun else meet_briefly(gate)
+    return brief.past()
 
 
 @when("it was revoked since, and is shown again", target_fixture="meeting")

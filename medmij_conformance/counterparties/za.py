@@ -310,7 +310,7 @@ Deviate = Callable[[Za, Flow, Response], "Response | Answer"]
 AUTHORIZATION: dict[str, Authorize] = {}
 TOKEN: dict[str, Deviate] = {}
 RESOURCE: dict[str, Deviate] = {}
-SLOW_S = 1.5
+SLOW_S = 1.0
 PAUSE_S = 0.4
 """How long an exception is held back: what a PGO asks at the same time has been sent by then, and is no second try."""
 
