@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import tempfile
+import threading
 import time
 from collections import ChainMap
 from collections.abc import Iterator, Sequence
@@ -302,7 +303,8 @@ class DvpCast:
         if peer.certificate:
             self.presented = (peer.certificate, *peer.chain)
         reply = self.za.answer(request)
-        time.sleep(reply.delay_s)
+        if reply.delay_s:
+            (reply.flow.may_come if reply.flow else threading.Event()).wait(reply.delay_s)
         costume = self._costume
         minted = costume is not None and not costume.waits
         if costume and costume.waits and reply.endpoint == "token":  # the next request needs a session of its own

@@ -138,6 +138,7 @@ def collect_at_once(stage: DvpCast, target: Target) -> tuple[Collection, ...]:
         slow = pool.submit(pair[0].collect)
         pair[0].wait_for_first_fhir_request(slow)
         pair[1].collect()
+        pair[0].flow.may_come.set()
         slow.result()
     return pair
 
@@ -158,6 +159,7 @@ def token_grows_old(collection: Collection, hooks: Hooks, release: Release, evid
         collection.wait_for_first_fhir_request(collecting)
         hooks.call("clock", forward_s=moved_s)
         moved_at = evidence.now()
+        collection.flow.may_come.set()
         collecting.result()
     return Observation("clock", {"moved_at": moved_at, "moved_s": moved_s})
 

@@ -8,6 +8,7 @@ What a release fixes (errors, descriptions, kinds of credentials) is told to the
 """
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -64,7 +65,7 @@ class Flow:
 
     ``number`` and ``scenario`` are the harness's own; ``deviation`` is the one thing that goes wrong in it; ``marker`` stands in
     every resource that it delivers, so that data can be told apart. ``location`` is where the browser is sent back to, unless it
-    ``keeps`` the browser. ``refresh`` is a refresh token that nobody asked for.
+    ``keeps`` the browser. ``refresh`` is a refresh token that nobody asked for. A slow answer comes as soon as it ``may_come``.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Flow:
     location: str = ""
     keeps: bool = False
     refresh: str = ""
+    may_come: threading.Event = field(default_factory=threading.Event)
     _unclaimed: list[bool] = field(default_factory=lambda: [True])
 
     def claim(self) -> bool:
