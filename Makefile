@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 DEV_LOCK := requirements-dev.lock
 
+# Hundreds of processes start in the tests: what is compiled once is kept, whatever the surroundings say.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint selftest selftest-whole coverage benchmark benchmark-lists docs lock clean
 
 demo: $(VENV)/.runtime
