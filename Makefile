@@ -8,7 +8,7 @@ DEV_LOCK := requirements-dev.lock
 # Hundreds of processes start in the tests: what is compiled once is kept, whatever the surroundings say.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint selftest selftest-whole coverage benchmark benchmark-lists docs lock clean
+.PHONY: demo test lint selftest selftest-whole coverage benchmark benchmark-lists repeat docs lock clean
 
 demo: $(VENV)/.runtime
 	for role in dvza dvp; do \
@@ -43,6 +43,10 @@ coverage: $(VENV)/.runtime
 benchmark: $(VENV)/.runtime
 	$(BIN)/python benchmarks/measure.py
 	$(BIN)/python benchmarks/bare.py
+
+# Twenty runs of each reference in a row, every verdict the same; a quarter of an hour.
+repeat: $(VENV)/.runtime
+	$(BIN)/python benchmarks/repeat.py
 
 # Lists of a hundred thousand and of a million providers; needs 1.5 GB in the temporary folder, and some minutes.
 benchmark-lists: $(VENV)/.runtime
