@@ -168,8 +168,8 @@ class Evidence:
         self._file: BinaryIO | None = path.open("ab") if path else None
 
     def now(self) -> float:
-        """Seconds on a monotonic clock since the journal began."""
-        return time.monotonic() - self._began
+        """Seconds on a monotonic clock since the journal began, in whole microseconds: more digits would now and then spell a BSN."""
+        return round(time.monotonic() - self._began, 6)
 
     def append(self, exchange: Exchange) -> Exchange:
         """Number the exchange, redact it, write it. Returns the *raw* exchange with its number, for the players."""

@@ -19,7 +19,7 @@ def result() -> Result:
 
 def test_the_selftest_has_no_complaints(result: Result) -> None:
     """Every deviation is objected to by exactly the checks that it breaks."""
-    assert result.problems == []
+    assert not result.problems, "\n".join(result.problems)
 
 
 def test_every_check_is_killed(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
