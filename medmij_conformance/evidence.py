@@ -168,7 +168,7 @@ class Evidence:
         self._file: BinaryIO | None = path.open("ab") if path else None
 
     def now(self) -> float:
-        """Seconds on a monotonic clock since the journal began, in whole microseconds: more digits would now and then spell a BSN."""
+        """Seconds since the journal began, by a monotonic clock, to the microsecond: more digits would now and then spell a BSN."""
         return round(time.monotonic() - self._began, 6)
 
     def append(self, exchange: Exchange) -> Exchange:
