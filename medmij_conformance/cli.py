@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,6 +17,7 @@ import click
 from medmij_conformance import __version__, data_path
 
 if TYPE_CHECKING:
+    from medmij_conformance.preflight import Fault
     from medmij_conformance.report import Run
     from medmij_conformance.target import Target
 
@@ -58,6 +60,7 @@ def main() -> None:
     help='Whether an operator at the terminal is asked for hooks that say "operator" (default: if there is a terminal).',
 )
 @click.option("--baseline", type=_FILE, help="Known deviations: they change the exit code, never an outcome.")
+@click.option("--check/--no-check", "checked", default=True, show_default=True, help="First see whether the target can be tested.")
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
 def run(
     target: str,
@@ -72,6 +75,7 @@ def run(
     list_oddities: bool,
     attended: bool | None,
     baseline: Path | None,
+    checked: bool,
     quiet: bool,
 ) -> None:
     """Test TARGET: a target file, or reference:dvza, reference:dvp or reference:registratie, the embedded references."""
@@ -90,6 +94,8 @@ def run(
     options += [] if attended is None else ["--attended" if attended else "--unattended"]
     command = _repeatable(target, plan, only, seed, deviate)
     with _target(target, deviate) as (loaded, default_report):
+        if checked and not default_report:
+            _must_be_fit(loaded, quiet=quiet)
         if report_dir is None and default_report:
             options += ["--report-dir", default_report]
         sys.exit(_run_scenarios(loaded, options, command, quiet=quiet))
@@ -199,6 +205,57 @@ def _pytest(options: Sequence[str], plugin: object) -> int:
         unwanted = ("cacheprovider", "terminal", "warnings", "unraisableexception")  # the last one collects garbage five times
         arguments += [*(f"-pno:{plugin}" for plugin in unwanted), "--noconftest", "--capture=no"]
         return int(pytest.main([*arguments, *options, str(features / "test_features.py")], plugins=[plugin]))
+
+
+def _must_be_fit(target: "Target", *, quiet: bool) -> None:
+    """Stop a run that makes no sense; what only lies between the gateway and us is said, for the run will tell it too."""
+    from medmij_conformance.preflight import at_home, on_the_way
+
+    faults = at_home(target)
+    _tell(faults)
+    if any(fault.hinders for fault in faults):
+        _stop(f"{target.path}: nothing was sent; once this is mended, try again (or insist: --no-check)")
+    if not quiet:
+        _tell(on_the_way(target))
+
+
+def _tell(faults: "Sequence[Fault]") -> None:
+    from medmij_conformance.report.text import visible
+
+    for fault in faults:
+        for line in fault.lines():
+            click.echo(visible(line, lines=False), err=True)
+
+
+@main.command()
+@click.argument("target")
+@click.option("--network", is_flag=True, help="Instead: who dials whom in a run, for a firewall.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def check(target: str, network: bool, as_json: bool) -> None:
+    """See whether TARGET can be tested: certificates, ports, programs, and the way to the gateway. Exit 2 when it cannot."""
+    from medmij_conformance.preflight import Fault, preflight
+    from medmij_conformance.preflight.network import connections, table
+    from medmij_conformance.report.text import visible
+    from medmij_conformance.target import problems
+
+    if not target.startswith("reference:") and (wrong := problems(Path(target))):
+        faults = [Fault(error.field, error.problem, error.expected) for error in wrong]
+    else:
+        with _target(target, ()) as (loaded, _):
+            if network:
+                rows = list(connections(loaded))
+                lines = table(rows)
+                click.echo(json.dumps([row._asdict() for row in rows], indent=1) if as_json else visible("\n".join(lines)))
+                return
+            faults = preflight(loaded)
+    if as_json:
+        click.echo(json.dumps([asdict(fault) for fault in faults], ensure_ascii=False, indent=1))
+    else:
+        _tell(faults)
+        errors = sum(fault.hinders for fault in faults)
+        click.echo(f"{errors} errors, {len(faults) - errors} warnings" if faults else "nothing stands in the way of a run")
+    if any(fault.hinders for fault in faults):
+        sys.exit(CONFIGURATION_WRONG)
 
 
 @main.command()

@@ -1,0 +1,158 @@
+"""Whether the gateway can be reached: a connection and a handshake with each endpoint, in parallel, and no request."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from medmij_conformance.preflight.fault import Fault
+from medmij_conformance.target import Target, authority
+
+_LIMIT_S = 3.0
+_ALERT_S = 0.3  # in TLS 1.3 a server tells what it thinks of a certificate only after the handshake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An address of the gateway: ``back`` is the back channel, where we show a certificate; ``dialled`` is where it really is."""
+
+    field: str
+    url: str
+    dialled: str
+    back: bool
+
+
+def endpoints(target: Target) -> Iterator[Endpoint]:
+    """The addresses of the gateway, each host and port of a channel once."""
+    addresses: list[tuple[str, str, bool]] = []
+    match target.about.role:
+        case "dvza":
+            for number, offer in enumerate(target.offers, 1):
+                addresses.append((f"offer[{number}].authorization_endpoint", offer.authorization_endpoint, False))
+                addresses.append((f"offer[{number}].token_endpoint", offer.token_endpoint, True))
+                addresses.append((f"offer[{number}].resource_endpoint", offer.resource_endpoint, True))
+        case "registratie":
+            names = ("zal_url", "whitelist_url", "ocl_url")
+            addresses = [(f"registratie.{name}", url, True) for name in names if (url := getattr(target.registratie, name))]
+        case "dvp":
+            if target.start and target.start.mode in {"http", "browser"} and target.start.url:
+                addresses.append(("start.url", target.start.url, False))
+            if target.gateway:
+                addresses.append(("gateway.redirect_uri", target.gateway.redirect_uri, False))
+    seen: set[tuple[str, bool]] = set()
+    for field, url, back in addresses:
+        origin = authority(url)
+        if url.startswith("https:") and origin in target.connect and (origin, back) not in seen:
+            seen.add((origin, back))
+            yield Endpoint(field=field, url=url, dialled=target.connect[origin], back=back)
+
+
+def reaching(target: Target) -> Iterator[Fault]:
+    """What hinders a connection with each endpoint."""
+    places = list(endpoints(target))
+    if not places:
+        return
+    with TemporaryDirectory(prefix="medmij-conformance-") as folder, ThreadPoolExecutor(min(16, len(places))) as pool:
+        identity = _identity(target, Path(folder))
+        for faults in pool.map(lambda place: list(_dial(target, place, identity)), places):
+            yield from faults
+
+
+def _identity(target: Target, folder: Path) -> tuple[Path, Path] | None:
+    pair = target.harness.credential()
+    if pair is None:
+        return None
+    certificate, key = folder / "own.pem", folder / "own.key"
+    key.touch(mode=0o600)
+    certificate.write_bytes(pair[0])
+    key.write_bytes(pair[1])
+    return certificate, key
+
+
+def _dial(target: Target, place: Endpoint, identity: tuple[Path, Path] | None) -> Iterator[Fault]:
+    host, _, port = place.dialled.rpartition(":")
+    host = host.strip("[]")
+    at = f'connect."{authority(place.url)}"'
+    try:
+        plain = socket.create_connection((host, int(port)), timeout=_LIMIT_S)
+    except socket.gaierror:
+        yield Fault(
+            at,
+            f"{host} has no address",
+            "a host that DNS knows, or an address",
+            f"getent hosts {host}",
+        )
+    except ConnectionRefusedError:
+        expected = f"the gateway, for {place.field}"
+        yield Fault(at, f"{place.dialled} refuses connections", expected, f"nc -vz {host} {port}")
+    except TimeoutError:
+        problem = f"{place.dialled} does not answer within {_LIMIT_S:g} s, as behind a firewall"
+        yield Fault(at, problem, f"the gateway, for {place.field}", f"nc -vz -w 3 {host} {port}")
+    except OSError as error:
+        problem = f"{place.dialled} cannot be reached: {error.strerror or error}"
+        yield Fault(at, problem, f"the gateway, for {place.field}", f"nc -vz {host} {port}")
+    else:
+        with plain:
+            yield from _handshake(target, place, plain, identity)
+
+
+def _handshake(target: Target, place: Endpoint, plain: socket.socket, identity: tuple[Path, Path] | None) -> Iterator[Fault]:
+    name = urlsplit(place.url).hostname or ""
+    see = f"openssl s_client -connect {place.dialled} -servername {name} -showcerts </dev/null"
+    trust, trusted = ("trust.ca", target.trust.ca) if place.back else ("trust.front", target.trust.front)
+    context = ssl.create_default_context() if trusted == "system" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for path in () if trusted == "system" else trusted:
+        context.load_verify_locations(cafile=path)
+    if place.back and identity:
+        context.load_cert_chain(*identity)
+        see += f" -cert {target.harness.certificate} -key {target.harness.key or target.harness.certificate}"
+    try:
+        plain.settimeout(_LIMIT_S)
+        with context.wrap_socket(plain, server_hostname=name) as line:
+            line.settimeout(_ALERT_S)
+            if line.recv(1) == b"":
+                raise ConnectionResetError("the connection was closed after the handshake")
+    except ssl.SSLCertVerificationError as error:
+        yield _distrusted(place, trust, name, error, see)
+    except TimeoutError:
+        return  # the server waits for a request: all is well
+    except ssl.SSLError as error:
+        yield _refused(place, error.reason or str(error), see, identity)
+    except OSError as error:
+        if place.back:
+            yield _refused(place, str(error) or type(error).__name__, see, identity)
+        else:
+            problem = f"{place.dialled} closes the connection of a browser: {error}"
+            yield Fault(place.field, problem, "TLS without a certificate of the browser", see)
+
+
+def _distrusted(place: Endpoint, trust: str, name: str, error: ssl.SSLCertVerificationError, see: str) -> Fault:
+    words = error.verify_message
+    if "ostname mismatch" in words or "IP address mismatch" in words:
+        expected = f"a certificate for {name}; is this the right host?"
+        return Fault(place.field, f"{place.dialled} shows a certificate of another name", expected, see)
+    if "expired" in words or "not yet valid" in words:
+        problem = f"the certificate of {place.dialled} is not valid today: {words}"
+        return Fault(place.field, problem, "a valid certificate, or a clock that is right", f"date -u; {see}")
+    problem = f"the certificate of {place.dialled} ({place.field}) leads to none of these authorities: {words}"
+    return Fault(trust, problem, "the root of the gateway's certificate", see)
+
+
+def _refused(place: Endpoint, reason: str, see: str, identity: tuple[Path, Path] | None) -> Fault:
+    if "WRONG_VERSION" in reason or "HTTP_REQUEST" in reason or "UNEXPECTED_MESSAGE" in reason or "RECORD" in reason:
+        return Fault(place.field, f"{place.dialled} speaks no TLS", "TLS; is this the right port?", see)
+    if place.back:
+        field = "harness.certificate"
+        problem = (
+            f"{place.dialled} ({place.field}) refuses our certificate: {reason}"
+            if identity
+            else f"missing, and {place.dialled} wants one"
+        )
+        expected = "one that the gateway trusts, whose name stands on its Whitelist"
+        return Fault(field, problem, expected, see)
+    problem = f"{place.dialled} refuses the handshake of a browser: {reason}"
+    return Fault(place.field, problem, "TLS without a certificate of the browser", see)

@@ -1,0 +1,108 @@
+"""Programs, persons, hooks and documents that a run needs beside the gateway."""
+
+import http.client
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from medmij_conformance.digid import service_provider_of, signer_of
+from medmij_conformance.guideline import GuidelineError, edition
+from medmij_conformance.preflight.fault import Fault
+from medmij_conformance.redaction import passes_elfproef
+from medmij_conformance.target import Target, TargetError
+from medmij_conformance.wire.browser import BrowserError, executable
+
+_LIMIT_S = 2.0
+
+
+def surroundings(target: Target) -> Iterator[Fault]:
+    """What is missing on this machine, or in what the vendor filled in."""
+    yield from _persons(target)
+    yield from _programs(target)
+    yield from _documents(target)
+    uri, host = urlsplit(target.harness.redirect_uri), target.harness.hostname
+    if target.about.role == "dvza" and uri.hostname != host:
+        problem = f"{uri.hostname} is another host than {host}"
+        yield Fault("harness.redirect_uri", problem, f"an address on {host}", hinders=False)
+
+
+def _persons(target: Target) -> Iterator[Fault]:
+    if target.about.role == "dvza" and target.login.mode != "operator" and not target.persons.get("available"):
+        yield Fault("persons.available", "missing", "a test person whose data is available", hinders=False)
+    for kind, persons in target.persons.items():
+        for number, person in enumerate(persons, 1):
+            at = f"persons.{kind}" if len(persons) == 1 else f"persons.{kind}[{number}]"
+            bsn = person.get("bsn")
+            if bsn is None and target.about.role == "dvza" and target.login.mode != "operator":
+                yield Fault(f"{at}.bsn", "missing", "the test BSN of this person", hinders=False)
+            elif bsn is not None and not passes_elfproef(bsn):
+                expected = "nine digits that pass the elfproef"
+                yield Fault(f"{at}.bsn", "is no BSN", expected, hinders=False)
+
+
+def _programs(target: Target) -> Iterator[Fault]:
+    folder = target.path.parent
+    if target.start and target.start.mode == "command" and target.start.command:
+        yield from _program("start.command", target.start.command[0], folder, hinders=True)
+    for name, hook in target.hooks.items():
+        if hook.kind == "command":
+            yield from _program(f"hooks.{name}", hook.value[0], folder, hinders=False)
+    by_browser = target.start and target.start.mode == "browser"
+    if target.user_agent.engine == "chromium" or by_browser:
+        at = "start.mode" if by_browser else "user_agent.engine"
+        try:
+            executable()
+            import playwright  # noqa: F401 the extra ``browser``
+        except BrowserError as error:
+            yield Fault(at, str(error), "Chromium", "command -v chromium")
+        except ImportError:
+            expected = "the extra browser: pip install 'medmij-conformance[browser]'"
+            yield Fault(at, "Playwright is not installed", expected, "pip show playwright")
+
+
+def _program(field: str, name: str, folder: Path, *, hinders: bool) -> Iterator[Fault]:
+    place = folder / name if "/" in name else None
+    found = shutil.which(str(place)) if place else shutil.which(name)
+    if found is None:
+        problem = f"{name} is there, but is no program" if place and place.is_file() else f"{name} cannot be found"
+        yield Fault(
+            field,
+            problem,
+            "a program that may be run",
+            f"command -v {place or name}",
+            hinders=hinders,
+        )
+
+
+def _documents(target: Target) -> Iterator[Fault]:
+    if target.about.role == "dvza" and target.login.mode == "digid" and target.digid:
+        for read in (service_provider_of, signer_of):
+            try:
+                read(target)
+            except TargetError as error:
+                yield Fault(error.field, error.problem, error.expected)
+    try:
+        edition(target.tls.edition)
+    except GuidelineError as error:
+        yield Fault("tls.edition", str(error), "ncsc-2014, ncsc-2019, ncsc-2021 or ncsc-2025")
+
+
+def hooks_answer(target: Target) -> Iterator[Fault]:
+    """Hooks by HTTP whose place nobody listens at; nothing is asked of them."""
+    seen: set[tuple[str, int]] = set()
+    for name, hook in target.hooks.items():
+        if hook.kind != "http":
+            continue
+        parts = urlsplit(str(hook.value))
+        place = (parts.hostname or "", parts.port or {"https": http.client.HTTPS_PORT}.get(parts.scheme, http.client.HTTP_PORT))
+        if place in seen:
+            continue
+        seen.add(place)
+        try:
+            socket.create_connection(place, timeout=_LIMIT_S).close()
+        except OSError as error:
+            problem = f"nobody answers at {place[0]}:{place[1]} ({error.strerror or error})"
+            see = f"nc -vz {place[0]} {place[1]}"
+            yield Fault(f"hooks.{name}", problem, "the program that does it", see, hinders=False)
