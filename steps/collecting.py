@@ -138,7 +138,6 @@ def collect_at_once(stage: DvpCast, target: Target) -> tuple[Collection, ...]:
         slow = pool.submit(pair[0].collect)
         pair[0].wait_for_first_fhir_request(slow)
         pair[1].collect()
-        pair[0].flow.may_come.set()
         slow.result()
     return pair
 
