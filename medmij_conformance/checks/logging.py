@@ -10,6 +10,7 @@ from typing import Any
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
+from medmij_conformance.protocol import hooks
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, check
 
 _OUTCOMES = ("granted", "refused", "not_identified", "nothing_available", "undetermined")
@@ -61,7 +62,7 @@ def _recorded(log: Exchange, zorgaanbieder: str, gegevensdienst: str, pgo_name: 
 
 
 def _records(log: Exchange) -> list[dict[str, Any]]:
-    data = log.response.json if log.response else None
-    if not isinstance(data, list):
-        raise CannotJudgeError("the hook log did not answer with a JSON list of records")
-    return [record for record in data if isinstance(record, dict)]
+    data: Any = log.response.json if log.response else None
+    if problem := hooks.problem("log", data):
+        raise CannotJudgeError(problem)
+    return list(data)

@@ -10,6 +10,7 @@ from typing import Any
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
+from medmij_conformance.protocol import hooks
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, check
 
 _CONSENT_PROFILE = "expliciete toestemming"  # AMB.29
@@ -95,11 +96,13 @@ def strange_return_is_no_consent(
 @check("JUR.12", then="dossier and log hold no BSN")
 def dossier_and_log_hold_no_bsn(dossier: Exchange, log: Exchange, bsns: tuple[str, ...]) -> Findings:
     """The BSN of the person stands neither in what the PGO keeps nor in its log, in whatever encoding."""
-    for where, handed_over in (("dossier", dossier), ("log", log)):
-        if not _rows(handed_over, where):
+    handed_over = (("dossier", dossier), ("log", log))
+    found = [(where, how) for where, each in handed_over for how in read.bsn_forms(read.response(each).text, bsns)]
+    for where, how in found:
+        yield Finding(expected="no BSN", observed=f"a BSN in the {where}, as {how}", reading="AMB.56")
+    for where, each in handed_over:
+        if not found and not _rows(each, where):
             raise CannotJudgeError(f"the hook {where} handed over nothing")
-        for how in read.bsn_forms(read.response(handed_over).text, bsns):
-            yield Finding(expected="no BSN", observed=f"a BSN in the {where}, as {how}", reading="AMB.56")
 
 
 @check("LOG.7", then="the log of the PGO holds no code, no token and no BSN")
@@ -139,7 +142,7 @@ def _content(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(handed_over: Exchange, hook: str) -> list[dict[str, Any]]:
-    data = handed_over.response.json if handed_over.response else None
-    if not isinstance(data, list):
-        raise CannotJudgeError(f"the hook {hook} did not answer with a JSON list")
-    return [row for row in data if isinstance(row, dict)]
+    data: Any = handed_over.response.json if handed_over.response else None
+    if problem := hooks.problem(hook, data):
+        raise CannotJudgeError(problem)
+    return list(data)
