@@ -53,8 +53,11 @@ RUNS = {
         ("LOG.1", "UCI-V.exc.5", "UCI-V.exc.8", "APP.10", "OVK.7.3", "UCI-WL.1"),
         set(HOOKS) - {"dossier", "registration", "seed"},
     ),
-    "dvp": (("UC-V.meta", "LOG.6", "APP.15", "OVK.7.3", "UCI-ZAL.1"), {"dossier", "log", "questions", "reload_lists", "clock"}),
-    "registratie": (("OPS.6", "APP.19"), {"registration", "clock"}),
+    "dvp": (
+        ("UC-V.meta", "LOG.6", "UCI-V.step.16", "OVK.7.3", "UCI-ZAL.1"),
+        {"dossier", "log", "questions", "reload_lists", "clock"},
+    ),
+    "registratie": (("OPS.6", "P&I.12"), {"registration", "clock"}),
 }
 
 
