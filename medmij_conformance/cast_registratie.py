@@ -17,7 +17,7 @@ from medmij_conformance.requirements import Release
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.client import Client, Identity, Limits
-from medmij_conformance.wire.hooks import HookError, Hooks, Person
+from medmij_conformance.wire.hooks import Hooks, Person
 
 FORGED = "of another authority"
 MINTED = "minted"
@@ -157,7 +157,7 @@ class RegistratieCast:
         """Ask the vendor to register. Raises ``NotSeenError`` when a good entry is refused, ``HookError`` when nobody answers."""
         answer = self.hooks.call("registration", action=action, list=which, entry=dict(entry))
         if problem := hooks.problem("registration", answer):
-            raise HookError(problem)
+            raise NotSeenError(problem)
         if answer["accepted"] is not True:
             raise NotSeenError(f"the registration ({action}, {which}) was not accepted: {answer}")
 

@@ -19,9 +19,9 @@ from medmij_conformance import data_path, workspace
 from medmij_conformance.evidence import Exchange, Request, Response
 from medmij_conformance.protocol import hooks
 from medmij_conformance.target import HOOKS, Hook, load
-from medmij_conformance.verdict import REGISTRY, judge
+from medmij_conformance.verdict import REGISTRY, NotSeenError, judge
 from medmij_conformance.wire.control import call
-from medmij_conformance.wire.hooks import HookError, Hooks
+from medmij_conformance.wire.hooks import Hooks
 
 SAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "hooks.py"
 SCHEMAS = data_path("fixtures") / "schemas" / "hooks"
@@ -208,18 +208,37 @@ def _answered(name: str, answer: Any) -> Exchange:
 PLACE = {"zorgaanbieder": "k@medmij", "gegevensdienst": "1", "pgo_name": "P", "since": "2026-01-01T00:00:00Z"}
 JUDGED: Mapping[str, Callable[[Exchange], tuple[str, Mapping[str, Any]]]] = {
     "log": lambda log: ("consent_is_logged", {"log": log, **PLACE}),
-    "dossier": lambda dossier: ("origin_is_kept", {"dossier": dossier, "marker": "m", "begun_at": "2026-01-01T00:00:00Z"}),
+    "dossier": lambda dossier: ("origin_is_kept", {"dossier": dossier, "marker": "id-17", "begun_at": "2026-01-01T00:00:00Z"}),
     "registration": lambda registration: ("good_registration_is_accepted", {"registration": registration}),
 }
 
 
 @pytest.mark.parametrize(("name", "answer", "said"), [row for row in WRONG if row[0] in JUDGED])
-def test_a_wrong_answer_is_not_tested_and_the_report_says_why(name: str, answer: Any, said: str) -> None:
-    """What a hook told in another form proves nothing, for the gateway or against it: not tested, with the field."""
+def test_the_report_says_what_is_wrong_with_an_answer(name: str, answer: Any, said: str) -> None:
+    """An answer that is no list or has no decision is not tested; a record in another form is none: both name the field."""
     check, arguments = JUDGED[name](_answered(name, answer))
     judgement = judge(REGISTRY[check], arguments)
-    assert str(judgement.outcome) == "not_tested"
-    assert said in judgement.reason
+    if isinstance(answer, list) and name == "log":
+        (finding,) = judgement.findings
+        assert str(judgement.outcome) == "fail"
+        assert said in finding.observed
+    elif isinstance(answer, list):
+        assert str(judgement.outcome) == "not_tested"
+    else:
+        assert str(judgement.outcome) == "not_tested"
+        assert said in judgement.reason
+
+
+def test_a_finding_about_an_item_names_the_field_in_another_form() -> None:
+    """An item of the collection with a mark that is text is not marked, and the finding says why."""
+    item = {
+        "content": {"id": "id-17"},
+        "medmij": "true",
+        "obtained": "2026-01-02T00:00:00Z",
+        "consent_profile": "expliciete toestemming",
+    }
+    (finding,) = judge(REGISTRY["origin_is_kept"], JUDGED["dossier"](_answered("dossier", [item]))[1]).findings
+    assert "answer[0].medmij is text; expected true or false" in finding.observed
 
 
 def test_a_bsn_is_found_in_an_answer_of_whatever_form() -> None:
@@ -230,7 +249,7 @@ def test_a_bsn_is_found_in_an_answer_of_whatever_form() -> None:
 
 def test_a_registration_that_is_answered_wrongly_stops_what_needs_it(tmp_path: Path) -> None:
     """Where an entry has to be registered first, the hook is named with its field too."""
-    with pytest.raises(HookError, match=r"the hook registration answered wrongly: answer\.accepted is absent"):
+    with pytest.raises(NotSeenError, match=r"the hook registration answered wrongly: answer\.accepted is absent"):
         _register(tmp_path, "print('{}')")
 
 

@@ -123,9 +123,9 @@ def failure_to_fetch_is_survived(last_page: Exchange, calls: Observation, log: E
     if not calls.facts["delivered"]:
         yield Finding(expected="data that is collected", observed=f"no FHIR request that is answered; {read.described(last_page)}")
     rows: Any = log.response.json if log.response else None
-    if problem := hooks.problem("log", rows):
-        raise CannotJudgeError(problem)
-    if not any(row.get("event") == "alarm" for row in rows):
+    if not isinstance(rows, list):
+        raise CannotJudgeError(hooks.problem("log", rows))
+    if not any(isinstance(row, dict) and row.get("event") == "alarm" for row in rows):
         yield Finding(expected="a record of an alarm in the log", observed="none")
 
 
