@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,15 +95,6 @@ def _run(text: str, folder: Path, **environment: str) -> "subprocess.CompletedPr
     )
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A folder as a reader has it: nothing but the installed harness, and the sample that the documentation ships."""
-    folder = tmp_path / "reader"
-    shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
-    (folder / ".venv").symlink_to(sys.prefix)
-    return folder
-
-
 def _is_run(block: Block) -> bool:
     return block.language == "sh" and not block.reason and block.mark != f"in: {EXAMPLE}"
 
@@ -110,10 +102,26 @@ def _is_run(block: Block) -> bool:
 RUN = {name: [block for block in blocks(path) if _is_run(block)] for name, path in PAGES.items()}
 
 
+def _as_a_reader(name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a page in a folder that holds nothing but the environment of the harness and the sample that the documentation ships."""
+    shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
+    (folder / ".venv").symlink_to(sys.prefix)
+    return _run(script(RUN[name]), folder)
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, "subprocess.CompletedProcess[str]"]:
+    """Every page with commands, two at a time: most of their time goes into starting programs."""
+    names = [name for name, found in RUN.items() if found]
+    folders = [tmp_path_factory.mktemp(Path(name).stem) for name in names]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(names, pool.map(_as_a_reader, names, folders), strict=True))
+
+
 @pytest.mark.parametrize("name", [name for name, found in RUN.items() if found])
-def test_the_commands_of_a_page_work(name: str, checkout: Path) -> None:
+def test_the_commands_of_a_page_work(name: str, read: Mapping[str, "subprocess.CompletedProcess[str]"]) -> None:
     """In their order, each with the exit code that the page says."""
-    done = _run(script(RUN[name]), checkout)
+    done = read[name]
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
