@@ -12,7 +12,7 @@ from medmij_conformance.counterparties.node import Node
 from medmij_conformance.evidence import Evidence, Exchange
 from medmij_conformance.identities import identity
 from medmij_conformance.office import Office
-from medmij_conformance.protocol import lists
+from medmij_conformance.protocol import hooks, lists
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
@@ -156,7 +156,9 @@ class RegistratieCast:
     def register(self, action: str, which: str, entry: Mapping[str, Any]) -> None:
         """Ask the vendor to register. Raises ``NotSeenError`` when a good entry is refused, ``HookError`` when nobody answers."""
         answer = self.hooks.call("registration", action=action, list=which, entry=dict(entry))
-        if not isinstance(answer, dict) or answer.get("accepted") is not True:
+        if problem := hooks.problem("registration", answer):
+            raise NotSeenError(problem)
+        if answer["accepted"] is not True:
             raise NotSeenError(f"the registration ({action}, {which}) was not accepted: {answer}")
 
     def _keep(self, scenario: str, registration: Registration) -> None:

@@ -35,6 +35,7 @@ class Journey:
     redirect_uri: str = ""
     visits: list[Visit] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    _redeemed: Exchange | None = None
 
     def begin(self, changes: Changes | None = None, *, deviation: str | None = None) -> Exchange:
         """The PGO sends the person to the gateway; the browser follows to the first page. Gives the last exchange."""
@@ -109,6 +110,7 @@ class Journey:
         exchange = replace(exchange, flow=self.browser.flow, deviation=deviation, twin=twin or pgo.name)
         sent = self.client.send(exchange, certificate=pgo.name if certificate == "" else certificate or "nobody")
         members = sent.response.json if sent.response else None
+        self._redeemed = sent
         if isinstance(members, Mapping) and isinstance(members.get("access_token"), str):
             self.tokens.append(members["access_token"])
         return sent
@@ -134,7 +136,7 @@ class Journey:
         Raises ``NotSeenError`` when it should use its own and has none.
         """
         if token == "" and not self.token:
-            raise NotSeenError("no token was issued that could be used")
+            raise NotSeenError(f"no token was issued that could be used{self._why_no_token}")
         pgo = by or self.pgo
         exchange = pgo.resource_request(
             offer or self.offer,
@@ -174,9 +176,19 @@ class Journey:
         """Everything the browser exchanged so far."""
         return tuple(exchange for visit in self.visits for exchange in visit.exchanges)
 
+    @property
+    def _why_no_token(self) -> str:
+        """What became of the last token request, in parentheses."""
+        if self._redeemed is None:
+            return ""
+        trouble, status = self._redeemed.trouble, self._redeemed.status
+        return f" (token request: {f'{trouble.kind}: {trouble.detail}' if trouble else f'status {status}'})"
+
     def _halted(self, visit: Visit) -> Exchange:
         if not self.visits or visit.exchanges is not self.visits[-1].exchanges:
             self.visits.append(visit)
+        elif visit.stopped != self.visits[-1].stopped:  # the page is the same, and the recipe does not fit it
+            self.visits[-1] = visit
         return visit.last
 
 

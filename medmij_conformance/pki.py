@@ -129,6 +129,12 @@ class Credential:
         return certificate, key
 
 
+def trust_store(certificate: bytes, password: str) -> bytes:
+    """A PEM certificate of an authority as a PKCS#12 trust store, as Java reads it; the password must not be empty."""
+    trusted = pkcs12.PKCS12Certificate(x509.load_pem_x509_certificate(certificate), b"medmij-test-ca")
+    return pkcs12.serialize_java_truststore([trusted], serialization.BestAvailableEncryption(password.encode()))
+
+
 @dataclass(frozen=True)
 class Authority:
     """A certificate authority, root or intermediate, that issues certificates and knows the way up to its root.

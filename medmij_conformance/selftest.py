@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import medmij_conformance.checks  # noqa: F401 what a deviation declares are checks
 from medmij_conformance.reference.deviation import Deviation
 from medmij_conformance.reference.roles import REFERENCES
 from medmij_conformance.report import build_run

@@ -62,6 +62,10 @@ def _conclude(run: Run, directory: Path, say: Callable[[str], None]) -> None:
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in run.counts().items() if count)
     say(f"requirements of the role: {counts}")
     say(f"{run.verdict}: {run.headline}")
+    if run.verdict == "undecided":  # what went wrong first is mostly why the rest could not be seen either
+        first = next((each for each in run.scenarios if each.outcome is Outcome.NOT_TESTED and each.reason), None)
+        if first:
+            say(f"first not tested: {first.id}: {first.reason}")
     if assessment := assess(run):
         for problem in assessment.problems:
             say(f"baseline {assessment.file}: {problem}")

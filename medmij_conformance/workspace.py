@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from medmij_conformance import pki
+from medmij_conformance import handbook, pki
 from medmij_conformance.digid import address_of
 from medmij_conformance.listing import contents, list_documents, lists_for, write_lists
 from medmij_conformance.protocol import saml
@@ -311,19 +311,63 @@ def initialise(folder: Path, role: str) -> list[str]:
     test_pki = TestPki.create(folder / "pki", role)
     if role == "dvza":
         test_pki.issue_digid(*DIGID_PORTS)
+    _write_pkcs12(test_pki, role)
     file = folder / "target.toml"
-    file.write_text(_TEMPLATES[role].replace("[persons]", f"{test_pki.table}[persons]", 1), encoding="utf-8")
+    before = "[hooks]" if role == "registratie" else "[persons]"
+    file.write_text(_TEMPLATES[role].replace(before, f"{test_pki.table}{before}", 1), encoding="utf-8")
     target = load(file)
+    written = [] if role == "registratie" else write_lists(lists_for(target), folder / "lists")
+    readme = folder / "README.md"
+    readme.write_text(handbook.page(target, _contents(folder, role)), encoding="utf-8")
     if role == "registratie":
-        return [f"made {file} and {folder / 'pki'}", "", *_advice_registratie(folder), f"  medmij-conformance run {file}"]
-    written = write_lists(lists_for(target), folder / "lists")
-    made = f"made {file}, {folder / 'pki'} and {', '.join(path.name for path in written)} in {folder / 'lists'}"
+        made = f"made {file}, {readme} and {folder / 'pki'}"
+        return [made, "", *_advice_registratie(folder), f"  medmij-conformance run {file}"]
+    made = f"made {file}, {readme}, {folder / 'pki'} and {', '.join(path.name for path in written)} in {folder / 'lists'}"
     advice = _advice_dvp if role == "dvp" else _advice_dvza
     again = (
         f"  medmij-conformance export-lists {file} --out {folder / 'lists'}",
         f"  medmij-conformance run {file}",
     )
     return [made, "", *advice(folder, written), *again]
+
+
+def _write_pkcs12(test_pki: TestPki, role: str) -> None:
+    """The nodes of a test PKI once more as PKCS#12, its root as a trust store, and the password of all of them in a file."""
+    folder, password = test_pki.folder, secrets.token_urlsafe(18)
+    files = {
+        name: pki.Credential.from_pem((folder / f"{name}.pem").read_bytes(), (folder / f"{name}.key").read_bytes()).pkcs12(password)
+        for name in ("issuer", *NODES[role])
+    }
+    files = {f"{name}.p12": content for name, content in files.items()}
+    files[handbook.TRUST_STORE] = pki.trust_store((folder / "ca.pem").read_bytes(), password)
+    files[handbook.PASSWORD] = f"{password}\n".encode()
+    for name, content in files.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(content)
+
+
+_LISTS = {
+    "zorgaanbiederslijst.xml": "the Zorgaanbiederslijst (ZAL): who offers what, and where",
+    "whitelist.xml": "the Whitelist: nodes that may be spoken to",
+    "oauthclientlist.xml": "the OAuth client list: names of PGO gateways",
+}
+
+
+def _contents(folder: Path, role: str) -> dict[str, str]:
+    """The files of a workspace, as its page lists them: path -> what it is."""
+    files = {"target.toml": "the target file: what is tested, and how to reach it"}
+    files |= {"pki/ca.pem": "root of the test PKI", f"pki/{handbook.TRUST_STORE}": "the same as a trust store"}
+    files |= {"pki/issuer.pem": "issuer below it (key: `issuer.key`), for `[pki]`", "pki/issuer.p12": "the same as PKCS#12"}
+    for name, (hostname, _) in NODES[role].items():
+        files |= {f"pki/{name}.pem": f"certificate and chain of {hostname} (key: `{name}.key`)"}
+        files |= {f"pki/{name}.p12": "the same as PKCS#12"}
+    files[f"pki/{handbook.PASSWORD}"] = "the password of every `.p12` file"
+    if role == "dvza":
+        files |= {"pki/digid.pem": "certificate of the DigiD that the harness plays (key: `digid.key`)"}
+        files |= {"pki/digid-signing.pem": "certificate of its SAML signatures (key: `digid-signing.key`)"}
+        files |= {DIGID_METADATA: "its SAML metadata"}
+    files |= {f"lists/{path.name}": _LISTS.get(path.name, "") for path in sorted((folder / "lists").glob("*"))}
+    return files
 
 
 _ADVICE_OCSP = (
@@ -474,7 +518,9 @@ ca = ["pki/ca.pem"]                   # authority of your back channel's server 
 hostname = "{HARNESS}"
 name = "{NAMES[HARNESS]}"                   # its supplier, as the lists name it
 certificate = "pki/harness.pem"
-key = "pki/harness.key"
+key = "pki/harness.key"               # or PKCS#12, without a key, and with its password:
+# certificate = "pki/harness.p12"     # export MEDMIJ_P12_PASSWORD="$(cat pki/password.txt)"
+# key_password = {{ env = "MEDMIJ_P12_PASSWORD" }}
 
 {_OTHER_NODES}[persons]                             # synthetic people; the keys are yours, and fill the {{braces}} of the recipe
 available = {{ bsn = "999990019" }}     # has data for every offer
@@ -535,7 +581,9 @@ ca = ["pki/ca.pem"]                   # authority of your certificate as a clien
 [harness]                             # the ZA gateway that the harness plays
 hostname = "{ZA}"
 certificate = "pki/harness.pem"
-key = "pki/harness.key"
+key = "pki/harness.key"               # or PKCS#12, without a key, and with its password:
+# certificate = "pki/harness.p12"     # export MEDMIJ_P12_PASSWORD="$(cat pki/password.txt)"
+# key_password = {{ env = "MEDMIJ_P12_PASSWORD" }}
 listen = "127.0.0.1:8443"             # where people come to log in and consent
 listen_back = "127.0.0.1:8444"        # where your gateway comes with its certificate
 
@@ -605,7 +653,9 @@ ca = ["pki/ca.pem"]                   # authority of the Stelselnode's certifica
 hostname = "{HARNESS}"
 name = "{NAMES[HARNESS]}"                   # its organisation, as it is registered
 certificate = "pki/harness.pem"
-key = "pki/harness.key"
+key = "pki/harness.key"               # or PKCS#12, without a key, and with its password:
+# certificate = "pki/harness.p12"     # export MEDMIJ_P12_PASSWORD="$(cat pki/password.txt)"
+# key_password = {{ env = "MEDMIJ_P12_PASSWORD" }}
 
 [harness.other]                       # the ZA gateway that the harness plays
 hostname = "{ZA}"

@@ -181,6 +181,7 @@ def test_init_says_what_to_do_next_and_it_can_be_done(medmij: Any, tmp_path: Pat
     ran = medmij(*commands[1], "--only", "APP.12b", cwd=tmp_path)  # nobody listens, so one requirement tells as much as all
     assert ran.returncode == 3, ran.stderr
     assert "undecided: 1 requirement could not be judged" in ran.stderr
+    assert re.search(r"^first not tested: happy-flow: .*connect.*refused", ran.stderr, re.MULTILINE | re.IGNORECASE), ran.stderr
     assert len(list((tmp_path / "reports").glob("*/results.json"))) == 1
 
 

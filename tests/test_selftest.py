@@ -1,5 +1,8 @@
 """Every check can fail, and none passes on a counterpart that does nothing: the proof behind every verdict of the harness."""
 
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -132,3 +135,10 @@ def test_an_unknown_deviation_is_told_with_its_nearest_names() -> None:
     done = CliRunner().invoke(main, ["selftest", "--only", "code-reusable", "--only", "code-for-anybodi"])
     assert done.exit_code == 2
     assert done.stderr.startswith("--only: there is no deviation 'code-for-anybodi'; expected a name such as code-for-anybody")
+
+
+def test_the_selftest_knows_the_checks_by_itself() -> None:
+    """`selftest --only NAME` needs nobody else to have imported the checks that the deviation declares."""
+    code = "from medmij_conformance.selftest import is_simple; print(is_simple('nothing-logged', 'dvza'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr

@@ -1,9 +1,11 @@
 """A gateway and its lists: it fetches them from MedMij Registratie, and uses the last good ones. UCI Opvragen ZAL and Whitelist."""
 
 import itertools
+from typing import Any
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange, Observation
+from medmij_conformance.protocol import hooks
 from medmij_conformance.requirements import Release
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
 
@@ -120,9 +122,9 @@ def failure_to_fetch_is_survived(last_page: Exchange, calls: Observation, log: E
     """When the ZAL cannot be fetched, people collect as before, and the log has an alarm."""
     if not calls.facts["delivered"]:
         yield Finding(expected="data that is collected", observed=f"no FHIR request that is answered; {read.described(last_page)}")
-    rows = log.response.json if log.response else None
+    rows: Any = log.response.json if log.response else None
     if not isinstance(rows, list):
-        raise CannotJudgeError("the hook log did not answer with a JSON list")
+        raise CannotJudgeError(hooks.problem("log", rows))
     if not any(isinstance(row, dict) and row.get("event") == "alarm" for row in rows):
         yield Finding(expected="a record of an alarm in the log", observed="none")
 

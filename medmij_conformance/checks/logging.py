@@ -10,6 +10,7 @@ from typing import Any
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
+from medmij_conformance.protocol import hooks
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, check
 
 _OUTCOMES = ("granted", "refused", "not_identified", "nothing_available", "undetermined")
@@ -44,7 +45,7 @@ def every_request_is_logged(log: Exchange, zorgaanbieder: str, gegevensdienst: s
     own = [record for record in records if all(record.get(name) == value for name, value in place.items())]
     logged = {str(record.get("outcome")) for record in own if record.get("flow")}
     if missing := [outcome for outcome in _OUTCOMES if outcome not in logged]:
-        observed = f"{len(own)} records since {since}, none of them with a flow and {' or '.join(missing)}"
+        observed = f"{len(own)} records since {since}, none of them with a flow and {' or '.join(missing)}{_form(log)}"
         yield Finding(expected=f"a record of {place} with a flow for each of {', '.join(_OUTCOMES)}", observed=observed)
 
 
@@ -53,7 +54,8 @@ def _recorded(log: Exchange, zorgaanbieder: str, gegevensdienst: str, pgo_name: 
     wanted = {"zorgaanbieder": zorgaanbieder, "gegevensdienst": gegevensdienst, "pgo": pgo_name, "outcome": outcome}
     own = [record for record in records if all(record.get(name) == value for name, value in wanted.items())]
     if not own:
-        yield Finding(expected=f"a record of {wanted}", observed=f"{len(records)} records since {since}, none of them this")
+        observed = f"{len(records)} records since {since}, none of them this{_form(log)}"
+        yield Finding(expected=f"a record of {wanted}", observed=observed)
         return
     missing = [name for name in _FIELDS if not own[-1].get(name)]
     if missing:
@@ -61,7 +63,13 @@ def _recorded(log: Exchange, zorgaanbieder: str, gegevensdienst: str, pgo_name: 
 
 
 def _records(log: Exchange) -> list[dict[str, Any]]:
-    data = log.response.json if log.response else None
+    data: Any = log.response.json if log.response else None
     if not isinstance(data, list):
-        raise CannotJudgeError("the hook log did not answer with a JSON list of records")
+        raise CannotJudgeError(hooks.problem("log", data))
     return [record for record in data if isinstance(record, dict)]
+
+
+def _form(log: Exchange) -> str:
+    """What is wrong with the form of the log, for a finding that may come of it: a code as a number, a time as a number."""
+    problem = hooks.problem("log", log.response.json if log.response else None)
+    return f" ({problem})" if problem else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
+from medmij_conformance.protocol import hooks
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, check
 
 _CONSENT_PROFILE = "expliciete toestemming"  # AMB.29
@@ -25,7 +26,10 @@ def delivered_data_is_kept(dossier: Exchange, resource_requests: tuple[Exchange,
         raise CannotJudgeError("nothing was delivered")
     kept = {str(_content(item).get("id")) for item in _rows(dossier, "dossier")}
     if missing := sorted(delivered - kept):
-        yield Finding(expected=f"{len(delivered)} resources in the dossier", observed=f"without {', '.join(missing[:5])}")
+        yield Finding(
+            expected=f"{len(delivered)} resources in the dossier",
+            observed=f"without {', '.join(missing[:5])}{_form(dossier, 'dossier')}",
+        )
 
 
 @check("UC-V.meta", then="what was delivered has its origin in the dossier")
@@ -34,13 +38,16 @@ def origin_is_kept(dossier: Exchange, marker: str, begun_at: str) -> Findings:
     own = [item for item in _rows(dossier, "dossier") if marker in json.dumps(item)]
     if not own:
         raise CannotJudgeError("nothing of this collection is in the dossier")
+    form = _form(dossier, "dossier")
     for item in own:
         if item.get("medmij") is not True:
-            yield Finding(expected="an item that is marked as obtained through MedMij", observed=f"medmij: {item.get('medmij')}")
+            observed = f"medmij: {item.get('medmij')}{form}"
+            yield Finding(expected="an item that is marked as obtained through MedMij", observed=observed)
         if not read.is_since(item.get("obtained"), begun_at, slack_s=_SLACK_S):
-            yield Finding(expected=f"the time of this collection, after {begun_at}", observed=f"obtained: {item.get('obtained')}")
+            observed = f"obtained: {item.get('obtained')}{form}"
+            yield Finding(expected=f"the time of this collection, after {begun_at}", observed=observed)
         if item.get("consent_profile") != _CONSENT_PROFILE:
-            observed = f"consent_profile: {item.get('consent_profile')}"
+            observed = f"consent_profile: {item.get('consent_profile')}{form}"
             yield Finding(expected=f"the consent profile {_CONSENT_PROFILE!r}", observed=observed, reading="AMB.29")
 
 
@@ -58,7 +65,8 @@ def consent_is_in_the_log(log: Exchange, earlier_log: Exchange, token_request: E
     """A code that was redeemed says that the person consented: it is recorded, with person, provider, data service and time."""
     own, redeemed_at = _consents(log, chosen), token_request.at[:19]
     if len(own) <= len(_consents(earlier_log, chosen)):
-        yield Finding(expected=f"a new record of a consent for {' and '.join(chosen)}", observed="no more than before")
+        observed = f"no more than before{_form(log, 'log')}"
+        yield Finding(expected=f"a new record of a consent for {' and '.join(chosen)}", observed=observed)
         return
     newest = max(own, key=lambda record: str(record.get("time")))
     if missing := [name for name in _CONSENT_FIELDS if not newest.get(name)]:
@@ -95,11 +103,13 @@ def strange_return_is_no_consent(
 @check("JUR.12", then="dossier and log hold no BSN")
 def dossier_and_log_hold_no_bsn(dossier: Exchange, log: Exchange, bsns: tuple[str, ...]) -> Findings:
     """The BSN of the person stands neither in what the PGO keeps nor in its log, in whatever encoding."""
-    for where, handed_over in (("dossier", dossier), ("log", log)):
-        if not _rows(handed_over, where):
+    handed_over = (("dossier", dossier), ("log", log))
+    found = [(where, how) for where, each in handed_over for how in read.bsn_forms(read.response(each).text, bsns)]
+    for where, how in found:
+        yield Finding(expected="no BSN", observed=f"a BSN in the {where}, as {how}", reading="AMB.56")
+    for where, each in handed_over:
+        if not found and not _rows(each, where):
             raise CannotJudgeError(f"the hook {where} handed over nothing")
-        for how in read.bsn_forms(read.response(handed_over).text, bsns):
-            yield Finding(expected="no BSN", observed=f"a BSN in the {where}, as {how}", reading="AMB.56")
 
 
 @check("LOG.7", then="the log of the PGO holds no code, no token and no BSN")
@@ -139,7 +149,13 @@ def _content(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(handed_over: Exchange, hook: str) -> list[dict[str, Any]]:
-    data = handed_over.response.json if handed_over.response else None
+    data: Any = handed_over.response.json if handed_over.response else None
     if not isinstance(data, list):
-        raise CannotJudgeError(f"the hook {hook} did not answer with a JSON list")
+        raise CannotJudgeError(hooks.problem(hook, data))
     return [row for row in data if isinstance(row, dict)]
+
+
+def _form(handed_over: Exchange, hook: str) -> str:
+    """What is wrong with the form of an answer, for a finding that may come of it: a mark as text, a time as a number."""
+    problem = hooks.problem(hook, handed_over.response.json if handed_over.response else None)
+    return f" ({problem})" if problem else ""

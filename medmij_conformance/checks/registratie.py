@@ -10,7 +10,7 @@ from medmij_conformance import data_path
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.checks import list_rules as rules
 from medmij_conformance.evidence import Exchange, Observation
-from medmij_conformance.protocol import lists
+from medmij_conformance.protocol import hooks, lists
 from medmij_conformance.requirements import Release
 from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
 
@@ -276,10 +276,10 @@ def _refused_with_a_reason(registration: Exchange) -> Findings:
 
 
 def _registration(heard: Exchange) -> dict[str, object]:
-    answer = read.members(heard)
-    if not isinstance(answer.get("accepted"), bool):
-        raise CannotJudgeError("the hook registration did not answer with accepted: true or false")
-    return answer
+    answer = read.response(heard).json
+    if problem := hooks.problem("registration", answer):
+        raise CannotJudgeError(problem)
+    return dict(answer)
 
 
 # --- how they are read ---

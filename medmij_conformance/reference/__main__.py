@@ -13,7 +13,13 @@ from medmij_conformance.reference.process import serve
 
 def main() -> None:
     """Serve until standard input ends."""
-    print(json.dumps(serve(Path(sys.argv[1]))), flush=True)
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("usage: python -m medmij_conformance.reference SETTINGS.json")
+    try:
+        listening = serve(Path(sys.argv[1]))
+    except KeyError as error:
+        sys.exit(f"{sys.argv[1]}: {error} is missing; what `run reference:ROLE` writes into its reference.json is an example")
+    print(json.dumps(listening), flush=True)
     sys.stdin.read()
 
 

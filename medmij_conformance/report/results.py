@@ -11,6 +11,7 @@ from medmij_conformance.posture import Posture
 from medmij_conformance.report.baseline import assess
 from medmij_conformance.report.run import RequirementResult, Run, Scenario, Verdict
 from medmij_conformance.report.text import excerpt
+from medmij_conformance.requirements import release
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -28,6 +29,7 @@ def to_dict(run: Run) -> dict[str, Any]:
         "target": dict(run.target),
         "role": run.role,
         "release": run.release,
+        "release_note": release(run.release).note,
         "plan": run.plan,
         "seed": run.seed,
         "command": run.command,
