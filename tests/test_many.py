@@ -67,3 +67,19 @@ def test_two_files_that_listen_on_one_port_are_refused_before_anything_starts(tm
     assert done.exit_code == 2
     assert "expected a port of its own" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_killed_is_an_error_and_the_other_keeps_its_verdict(tmp_path: Path) -> None:
+    """No report is never a pass."""
+    base = tmp_path / "out"
+    command = [*PROGRAM, "reference:dvza", "reference:registratie", "--jobs", "2", "--report-dir", str(base)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not (base / "01-reference-dvza" / "evidence.jsonl").is_file():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        assert process.wait(timeout=120) == 4
+    told = json.loads((base / "overview.json").read_text(encoding="utf-8"))["targets"]
+    assert [each["verdict"] for each in told] == ["error", "pass"]
