@@ -44,7 +44,8 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("target")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Several targets: runs at a time (default: the cores; plan full: all).")
 @click.option("--plan", type=click.Choice(["quick", "full", "watch"]), default="quick", show_default=True, help="What is promised.")
 @click.option("--for", "watched", metavar="TIME", help="Plan watch: how long is watched, such as 26h (the default).")
 @click.option("--continue", "continued", type=_DIRECTORY, metavar="DIR", help="Plan watch: go on with the run reported there.")
@@ -63,7 +64,8 @@ def main() -> None:
 @click.option("--check/--no-check", "checked", default=True, show_default=True, help="First see whether the target can be tested.")
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
 def run(
-    target: str,
+    targets: tuple[str, ...],
+    jobs: int | None,
     plan: str,
     watched: str | None,
     continued: Path | None,
@@ -78,19 +80,32 @@ def run(
     checked: bool,
     quiet: bool,
 ) -> None:
-    """Test TARGET: a target file, or reference:dvza, reference:dvp or reference:registratie, the embedded references."""
+    """Test TARGET: a target file, or reference:dvza, reference:dvp or reference:registratie, the embedded references.
+
+    Several targets run beside each other, each with a report of its own and one overview; the exit code is the worst of theirs,
+    in the order 1, 4, 2, 3, 0.
+    """
+    target = targets[0]
+    if len(targets) > 1:
+        single = {"--list-deviations": list_deviations, "--list-oddities": list_oddities, "--deviate": deviate}
+        single |= {"--continue": continued, "--attended": attended, "--baseline": baseline}
+        for option, given in single.items():
+            if given:
+                _stop(f"{option}: is for one target; expected one TARGET instead of {len(targets)}")
     if list_deviations or list_oddities:
         _list_deviations(target, oddities=list_oddities)
         return
     _check_requirements(only)
-    if report_dir:
+    if report_dir and len(targets) == 1:
         _check_directory(report_dir)
     options = [*(part for name in only for part in ("--only", name)), "--plan", plan]
     options += ["--seed", str(seed)] if seed is not None else []
-    options += ["--report-dir", str(report_dir)] if report_dir else []
+    options += ["--report-dir", str(report_dir)] if report_dir and len(targets) == 1 else []
     options += ["--baseline", str(baseline)] if baseline else []
     options += ["--for", watched] if watched else []
     options += ["--continue", str(continued)] if continued else []
+    if len(targets) > 1:
+        sys.exit(_run_many(targets, options, jobs, plan, report_dir, quiet=quiet))
     options += [] if attended is None else ["--attended" if attended else "--unattended"]
     command = _repeatable(target, plan, only, seed, deviate)
     with _target(target, deviate) as (loaded, default_report):
@@ -99,6 +114,26 @@ def run(
         if report_dir is None and default_report:
             options += ["--report-dir", default_report]
         sys.exit(_run_scenarios(loaded, options, command, quiet=quiet))
+
+
+def _run_many(
+    targets: Sequence[str], options: list[str], jobs: int | None, plan: str, report_dir: Path | None, *, quiet: bool
+) -> int:
+    import os
+    import time
+
+    from medmij_conformance import many
+    from medmij_conformance.report.text import visible
+
+    if problems := many.collisions(targets):
+        _stop("\n".join(problems))
+    base = report_dir or Path("reports") / time.strftime("%Y%m%dT%H%M%S-several")
+    _check_directory(base)
+    if any(base.iterdir()):
+        _stop(f"--report-dir: {base}: is not empty; expected a new or empty directory")
+    jobs = jobs or (os.cpu_count() or 1 if plan == "quick" else len(targets))
+    options += ["--unattended", *["--quiet"] * quiet]
+    return many.run_many(targets, options, jobs, base, lambda line: click.echo(visible(line, lines=False), err=True))
 
 
 def _list_deviations(target: str, *, oddities: bool) -> None:
