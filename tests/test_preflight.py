@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,6 +209,11 @@ def unreachable(port: int = 1) -> Plant:
     return line('"za.reference.test:443" = ', f'"za.reference.test:443" = "127.0.0.1:{port}"')
 
 
+def _wait_for_the_end(stream: socket.socket) -> None:
+    while stream.recv(10_000):
+        pass
+
+
 _OPEN: list[socket.socket] = []
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n%s\r\n%s"
@@ -322,6 +328,13 @@ FAULTS: Mapping[str, tuple[str, str, Plant]] = {
         "harness.certificate",
         lambda place: pki.hierarchy("STRANGE").tsp.issue("pgo.harness.test").write(place / "pki", "harness") and None,
     ),
+    "a key that is too short": ("dvza", "harness.certificate", harness(key="rsa1024")),
+    "a server that never answers": ("dvza", "offer[1].authorization_endpoint", served(_wait_for_the_end)),
+    "redirects without end": (
+        "dvza",
+        "offer[1]",
+        tls("reference", b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+    ),
     "no HTTP": ("dvza", "offer[1].authorization_endpoint", tls("reference", b"220 mail ESMTP\r\n")),
     "a clock that is an hour late": ("dvza", "target", tls("reference", PAGE % (len(LOGIN), b"Date: %s\r\n" % LATE, LOGIN))),
     "a page without a form": ("dvza", "user_agent.action", tls("reference", PAGE % (5, b"", b"hello"))),
@@ -423,6 +436,38 @@ def test_the_figures_of_the_corpus(findings: Mapping[str, list[Fault]], capsys: 
         print(f"\n{len(FAULTS)} faults planted: recall {right / len(FAULTS):.2f}, precision {right / told:.2f}", end=" ")
     assert len(FAULTS) >= 40
     assert right == told == len(FAULTS)
+
+
+def test_five_seconds_are_enough(corpus: Corpus) -> None:
+    """Endpoints and hooks behind a firewall that drops packets cost three seconds together, not each."""
+    nowhere = "127.0.0.1"
+    full = socket.create_server((nowhere, 0), backlog=0)
+    waiting = [socket.create_connection(full.getsockname()[:2]) for _ in range(1)]
+    port = full.getsockname()[1]
+
+    def plant(place: Path) -> None:
+        for name in ("za.reference.test:443", "za.reference.test:8443", "elsewhere.reference.test:443"):
+            line(f'"{name}" = ', f'"{name}" = "{nowhere}:{port}"')(place)
+        for name in ("clock", "log", "source_up", "source_down"):
+            line(f"{name} = ", f'{name} = {{ http = "http://{nowhere}:{port}/{name}" }}')(place)
+
+    began = time.monotonic()
+    found = corpus.found("dvza", plant)
+    took = time.monotonic() - began
+    for each in (*waiting, full):
+        each.close()
+    assert found
+    assert took < 6  # with reading the target file, on a busy machine
+
+
+def test_a_hook_with_an_ipv6_address_has_its_place_in_the_network(corpus: Corpus, medmij: Any) -> None:
+    """Host and port are read as in any other address."""
+    place = corpus.folder / "planted"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(corpus.folder / "dvza", place)
+    line("clock = ", 'clock = { http = "http://[::1]:9001/clock" }')(place)
+    rows = json.loads(medmij("check", place / "target.toml", "--network", "--json").stdout)
+    assert ("::1", 9001) in {(row["to"], row["port"]) for row in rows}
 
 
 # --- the command line ---

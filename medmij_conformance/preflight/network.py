@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from medmij_conformance.preflight.listening import places
 from medmij_conformance.preflight.reaching import endpoints
+from medmij_conformance.preflight.surroundings import place_of
 from medmij_conformance.target import Target
 
 _HEARD = {
@@ -38,15 +39,9 @@ def connections(target: Target) -> Iterator[Connection]:
         yield Connection("the harness", host, int(port), f"{purpose} ({place.url.split('/')[2]})", place.field)
     for name, hook in target.hooks.items():
         if hook.kind == "http":
-            scheme, _, rest = str(hook.value).partition("://")
-            host, _, port = rest.partition("/")[0].partition(":")
-            yield Connection(
-                "the harness",
-                host,
-                int(port or (443 if scheme == "https" else 80)),
-                f"{scheme.upper()}: hook {name}",
-                f"hooks.{name}",
-            )
+            at, number = place_of(str(hook.value))
+            scheme = str(hook.value).partition(":")[0].upper()
+            yield Connection("the harness", at, number, f"{scheme}: hook {name}", f"hooks.{name}")
     for field, address in places(target):
         host, _, port = address.rpartition(":")
         who, purpose = _HEARD[field]

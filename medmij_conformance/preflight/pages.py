@@ -16,6 +16,7 @@ from medmij_conformance.wire.user_agent import UserAgent, Visit
 
 _LIMIT_S = 4.0
 _SKEW_S = 60.0
+_REDIRECTS = 5  # to a page to log in on it takes one or two
 _EMPTY = Page(b"<html></html>", "about:blank")
 
 
@@ -63,6 +64,10 @@ def login_page(target: Target) -> Iterator[Fault]:
         if last.trouble and last.trouble.kind == "protocol":
             problem = f"{authority(last.request.url)} answers, but not with HTTP"
             yield Fault("offer[1].authorization_endpoint", problem, "an HTTP server", see)
+    elif visit.stopped == "redirects":
+        yield Fault(
+            "offer[1]", f"the gateway redirects {visit.detail.removesuffix(' redirects')} times", "a page to log in on", see
+        )
     elif visit.stopped == "unknown host":
         host = urlsplit(visit.location).netloc
         digid = target.digid and host.partition(":")[0] == target.digid.host
@@ -95,7 +100,7 @@ def _open(target: Target) -> tuple[Visit, Request]:
         limits=Limits(exchange_s=_LIMIT_S),
     )
     client.allow(_LIMIT_S)
-    browser = UserAgent(client, target.user_agent.actions, {}, redirect_uris=[harness.redirect_uri])
+    browser = UserAgent(client, target.user_agent.actions, {}, redirect_uris=[harness.redirect_uri], redirects=_REDIRECTS)
     request = Request(method="GET", url=oauth.with_query(offer.authorization_endpoint, parameters))
     try:
         return browser.open(request, label="preflight"), request

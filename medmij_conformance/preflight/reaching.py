@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.target import Target, authority
 
 _LIMIT_S = 3.0
+_AT_ONCE = 64
 _ALERT_S = 0.3  # in TLS 1.3 a server tells what it thinks of a certificate only after the handshake
 
 
@@ -56,9 +58,10 @@ def reaching(target: Target) -> Iterator[Fault]:
     places = list(endpoints(target))
     if not places:
         return
-    with TemporaryDirectory(prefix="medmij-conformance-") as folder, ThreadPoolExecutor(min(16, len(places))) as pool:
+    with TemporaryDirectory(prefix="medmij-conformance-") as folder, ThreadPoolExecutor(min(_AT_ONCE, len(places))) as pool:
         identity = _identity(target, Path(folder))
-        for faults in pool.map(lambda place: list(_dial(target, place, identity)), places):
+        until = time.monotonic() + _LIMIT_S
+        for faults in pool.map(lambda place: list(_dial(target, place, identity, until)), places):
             yield from faults
 
 
@@ -73,12 +76,12 @@ def _identity(target: Target, folder: Path) -> tuple[Path, Path] | None:
     return certificate, key
 
 
-def _dial(target: Target, place: Endpoint, identity: tuple[Path, Path] | None) -> Iterator[Fault]:
+def _dial(target: Target, place: Endpoint, identity: tuple[Path, Path] | None, until: float) -> Iterator[Fault]:
     host, _, port = place.dialled.rpartition(":")
     host = host.strip("[]")
     at = f'connect."{authority(place.url)}"'
     try:
-        plain = socket.create_connection((host, int(port)), timeout=_LIMIT_S)
+        plain = socket.create_connection((host, int(port)), timeout=max(0.1, until - time.monotonic()))
     except socket.gaierror:
         yield Fault(
             at,
@@ -97,10 +100,12 @@ def _dial(target: Target, place: Endpoint, identity: tuple[Path, Path] | None) -
         yield Fault(at, problem, f"the gateway, for {place.field}", f"nc -vz {host} {port}")
     else:
         with plain:
-            yield from _handshake(target, place, plain, identity)
+            yield from _handshake(target, place, plain, identity, until)
 
 
-def _handshake(target: Target, place: Endpoint, plain: socket.socket, identity: tuple[Path, Path] | None) -> Iterator[Fault]:
+def _handshake(
+    target: Target, place: Endpoint, plain: socket.socket, identity: tuple[Path, Path] | None, until: float
+) -> Iterator[Fault]:
     name = urlsplit(place.url).hostname or ""
     see = f"openssl s_client -connect {place.dialled} -servername {name} -showcerts </dev/null"
     trust, trusted = ("trust.ca", target.trust.ca) if place.back else ("trust.front", target.trust.front)
@@ -108,18 +113,26 @@ def _handshake(target: Target, place: Endpoint, plain: socket.socket, identity: 
     for path in () if trusted == "system" else trusted:
         context.load_verify_locations(cafile=path)
     if place.back and identity:
-        context.load_cert_chain(*identity)
+        try:
+            context.load_cert_chain(*identity)
+        except ssl.SSLError:  # too weak for TLS here, which ``certificates`` tells
+            return
         see += f" -cert {target.harness.certificate} -key {target.harness.key or target.harness.certificate}"
+    done = False
     try:
-        plain.settimeout(_LIMIT_S)
+        plain.settimeout(max(0.1, until - time.monotonic()))
         with context.wrap_socket(plain, server_hostname=name) as line:
+            done = True
             line.settimeout(_ALERT_S)
             if line.recv(1) == b"":
                 raise ConnectionResetError("the connection was closed after the handshake")
     except ssl.SSLCertVerificationError as error:
         yield _distrusted(place, trust, name, error, see)
     except TimeoutError:
-        return  # the server waits for a request: all is well
+        if not done:  # else the server waits for a request, and all is well
+            yield Fault(
+                place.field, f"{place.dialled} takes connections, but answers no handshake", "TLS within three seconds", see
+            )
     except ssl.SSLError as error:
         yield _refused(place, error.reason or str(error), see, identity)
     except OSError as error:
@@ -145,6 +158,8 @@ def _distrusted(place: Endpoint, trust: str, name: str, error: ssl.SSLCertVerifi
 def _refused(place: Endpoint, reason: str, see: str, identity: tuple[Path, Path] | None) -> Fault:
     if "WRONG_VERSION" in reason or "HTTP_REQUEST" in reason or "UNEXPECTED_MESSAGE" in reason or "RECORD" in reason:
         return Fault(place.field, f"{place.dialled} speaks no TLS", "TLS; is this the right port?", see)
+    if place.back and any(word in reason for word in ("VERSION", "HANDSHAKE_FAILURE", "NO_SHARED", "UNSUPPORTED_PROTOCOL")):
+        return Fault(place.field, f"{place.dialled} and we have no TLS in common: {reason}", "TLS 1.2 or 1.3", see)
     if place.back:
         field = "harness.certificate"
         problem = (

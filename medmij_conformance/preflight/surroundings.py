@@ -4,6 +4,7 @@ import http.client
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,18 +92,26 @@ def _documents(target: Target) -> Iterator[Fault]:
 
 def hooks_answer(target: Target) -> Iterator[Fault]:
     """Hooks by HTTP whose place nobody listens at; nothing is asked of them."""
-    seen: set[tuple[str, int]] = set()
+    places: dict[tuple[str, int], str] = {}
     for name, hook in target.hooks.items():
-        if hook.kind != "http":
-            continue
-        parts = urlsplit(str(hook.value))
-        place = (parts.hostname or "", parts.port or {"https": http.client.HTTPS_PORT}.get(parts.scheme, http.client.HTTP_PORT))
-        if place in seen:
-            continue
-        seen.add(place)
-        try:
-            socket.create_connection(place, timeout=_LIMIT_S).close()
-        except OSError as error:
-            problem = f"nobody answers at {place[0]}:{place[1]} ({error.strerror or error})"
-            see = f"nc -vz {place[0]} {place[1]}"
-            yield Fault(f"hooks.{name}", problem, "the program that does it", see, hinders=False)
+        if hook.kind == "http":
+            places.setdefault(place_of(str(hook.value)), name)
+    with ThreadPoolExecutor(max(1, len(places))) as pool:
+        for faults in pool.map(_hook_answers, places, places.values()):
+            yield from faults
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host and port of an address."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (http.client.HTTPS_PORT if parts.scheme == "https" else http.client.HTTP_PORT)
+
+
+def _hook_answers(place: tuple[str, int], name: str) -> list[Fault]:
+    try:
+        socket.create_connection(place, timeout=_LIMIT_S).close()
+    except OSError as error:
+        problem = f"nobody answers at {place[0]}:{place[1]} ({error.strerror or error})"
+        see = f"nc -vz {place[0]} {place[1]}"
+        return [Fault(f"hooks.{name}", problem, "the program that does it", see, hinders=False)]
+    return []
