@@ -29,6 +29,8 @@ def visible(text: str, *, lines: bool = True) -> str:
 
     Line ends and tabs stay, unless ``lines`` is false: in a header a line end would look like one more header.
     """
+    if text.isascii() and text.isprintable():  # nearly every text, and quicker than to search it
+        return text
     if lines:
         return _DOUBTFUL.sub(_shown, text.replace("\r\n", "\n"))
     return _DOUBTFUL_IN_LINE.sub(_shown, text)
