@@ -104,6 +104,7 @@ def run(
     options += ["--baseline", str(baseline)] if baseline else []
     options += ["--for", watched] if watched else []
     options += ["--continue", str(continued)] if continued else []
+    options += ["--no-check"] * (not checked and len(targets) > 1)
     if len(targets) > 1:
         sys.exit(_run_many(targets, options, jobs, plan, report_dir, quiet=quiet))
     options += [] if attended is None else ["--attended" if attended else "--unattended"]

@@ -83,3 +83,19 @@ def test_a_run_that_is_killed_is_an_error_and_the_other_keeps_its_verdict(tmp_pa
         assert process.wait(timeout=120) == 4
     told = json.loads((base / "overview.json").read_text(encoding="utf-8"))["targets"]
     assert [each["verdict"] for each in told] == ["error", "pass"]
+
+
+def test_no_check_holds_for_each_of_several_targets(tmp_path: Path) -> None:
+    """No gateway of this workspace is there: the check tells how to see that, and is silent where it is not wanted."""
+    made = CliRunner().invoke(main, ["init", str(tmp_path / "gateway")])
+    assert made.exit_code == 0, made.output
+    file = str(tmp_path / "gateway" / "target.toml")
+    checked = {}
+    for option in ("--check", "--no-check"):
+        base = tmp_path / option
+        command = [*PROGRAM, file, "reference:registratie", option, "--only", "NET.2", "--report-dir", str(base)]
+        subprocess.run(command, capture_output=True, timeout=120, check=False)
+        told = json.loads((base / "overview.json").read_text(encoding="utf-8"))["targets"]
+        assert (base / told[0]["report"] / "results.json").is_file()
+        checked[option] = "\n  see: " in (base / told[0]["log"]).read_text(encoding="utf-8")
+    assert checked == {"--check": True, "--no-check": False}
