@@ -248,18 +248,18 @@ def _must_be_fit(target: "Target", *, quiet: bool) -> None:
     from medmij_conformance.preflight import at_home, on_the_way
 
     faults = at_home(target)
-    _tell(faults)
+    _tell(faults, target.path)
     if any(fault.hinders for fault in faults):
         _stop(f"{target.path}: nothing was sent; once this is mended, try again (or insist: --no-check)")
     if not quiet:
-        _tell(on_the_way(target))
+        _tell(on_the_way(target), target.path)
 
 
-def _tell(faults: "Sequence[Fault]") -> None:
+def _tell(faults: "Sequence[Fault]", file: Path) -> None:
     from medmij_conformance.report.text import visible
 
     for fault in faults:
-        for line in fault.lines():
+        for line in fault.lines(file):
             click.echo(visible(line, lines=False), err=True)
 
 
@@ -287,7 +287,7 @@ def check(target: str, network: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(fault) for fault in faults], ensure_ascii=False, indent=1))
     else:
-        _tell(faults)
+        _tell(faults, Path(target))
         errors = sum(fault.hinders for fault in faults)
         click.echo(f"{errors} errors, {len(faults) - errors} warnings" if faults else "nothing stands in the way of a run")
     if any(fault.hinders for fault in faults):

@@ -423,7 +423,9 @@ def findings(corpus: Corpus) -> Mapping[str, list[Fault]]:
 def test_a_planted_fault_is_found_under_its_field(findings: Mapping[str, list[Fault]], name: str) -> None:
     """It is told with what was expected, and nothing is told besides."""
     found = findings[name]
-    assert {fault.field for fault in found} - FURTHER.get(name, set()) == {FAULTS[name][1]}, [fault.lines() for fault in found]
+    assert {fault.field for fault in found} - FURTHER.get(name, set()) == {FAULTS[name][1]}, [
+        fault.lines(Path("target.toml")) for fault in found
+    ]
     assert all(fault.problem and fault.expected for fault in found)
 
 
@@ -483,7 +485,7 @@ def test_check_says_what_hinders_and_how_to_see_it(corpus: Corpus, medmij: Any) 
     unreachable()(place)
     done = medmij("check", place / "target.toml")
     assert done.returncode == 2
-    assert f"error: {FRONT}: 127.0.0.1:1 refuses connections; expected the gateway" in done.stderr
+    assert f"error: {place / 'target.toml'}: {FRONT}: 127.0.0.1:1 refuses connections; expected the gateway" in done.stderr
     assert "see: nc -vz 127.0.0.1 1" in done.stderr
     assert done.stdout == "1 errors, 0 warnings\n"
     told = json.loads(medmij("check", place / "target.toml", "--json").stdout)
@@ -499,7 +501,7 @@ def test_a_run_that_makes_no_sense_does_not_begin(corpus: Corpus, medmij: Any) -
     report = place / "report"
     done = medmij("run", place / "target.toml", "--quiet", "--report-dir", report, "--only", "TV.1")
     assert done.returncode == 2
-    assert "error: harness.certificate: " in done.stderr
+    assert f"error: {place / 'target.toml'}: harness.certificate: " in done.stderr
     assert not (report / "results.json").exists()
     done = medmij("run", place / "target.toml", "--quiet", "--no-check", "--report-dir", report, "--only", "TV.1")
     assert done.returncode != 2

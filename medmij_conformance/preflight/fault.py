@@ -1,6 +1,7 @@
 """One fault of a configuration."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,8 @@ class Fault:
     command: str = ""
     hinders: bool = True
 
-    def lines(self) -> list[str]:
-        """For a terminal."""
+    def lines(self, file: Path) -> list[str]:
+        """For a terminal; ``file`` is the target file."""
         kind = "error" if self.hinders else "warning"
-        first = f"{kind}: {self.field}: {self.problem}; expected {self.expected}"
+        first = f"{kind}: {file}: {self.field}: {self.problem}; expected {self.expected}"
         return [first, *([f"  see: {self.command}"] if self.command else [])]

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from medmij_conformance.digid import service_provider_of, signer_of
-from medmij_conformance.guideline import GuidelineError, edition
+from medmij_conformance.guideline import GuidelineError, edition, editions
 from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.redaction import passes_elfproef
 from medmij_conformance.target import Target, TargetError
@@ -57,7 +57,7 @@ def _programs(target: Target) -> Iterator[Fault]:
             executable()
             import playwright  # noqa: F401 the extra ``browser``
         except BrowserError as error:
-            yield Fault(at, str(error), "Chromium", "command -v chromium")
+            yield Fault(at, str(error), 'Chromium, or engine = "html"', "command -v chromium")
         except ImportError:
             expected = "the extra browser: pip install 'medmij-conformance[browser]'"
             yield Fault(at, "Playwright is not installed", expected, "pip show playwright")
@@ -87,7 +87,7 @@ def _documents(target: Target) -> Iterator[Fault]:
     try:
         edition(target.tls.edition)
     except GuidelineError as error:
-        yield Fault("tls.edition", str(error), "ncsc-2014, ncsc-2019, ncsc-2021 or ncsc-2025")
+        yield Fault("tls.edition", str(error), f"one of {', '.join(editions())}")
 
 
 def hooks_answer(target: Target) -> Iterator[Fault]:

@@ -342,7 +342,10 @@ def login_remembered(gateway: Dvza) -> None:
 @DEVIATIONS("node_of_a_za_gateway_is_no_client")
 def every_listed_node_is_a_client(gateway: Dvza) -> None:
     """Every node of the Whitelist is taken for a PGO, the gateway's own too (OVK.2.6)."""
-    gateway.clients = {**gateway.clients, gateway.hostname: Client(hostname=gateway.hostname, organisation=gateway.hostname)}
+    own = {gateway.hostname: Client(hostname=gateway.hostname, organisation=gateway.hostname)}
+    take = gateway.take_lists
+    gateway.take_lists = lambda clients, whitelist: take({**clients, **own}, whitelist)
+    gateway.take_lists(gateway.clients, gateway.whitelist)
 
 
 @DEVIATIONS("markup_in_a_request_is_harmless")
