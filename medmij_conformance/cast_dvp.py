@@ -30,6 +30,7 @@ from medmij_conformance.protocol.tls import ClientHello
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import HarnessNode, Offer, Target, TargetError, authority
 from medmij_conformance.verdict import NotSeenError
+from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.attended import Operator
 from medmij_conformance.wire.client import Client, Limits
 from medmij_conformance.wire.hooks import Hooks
@@ -94,7 +95,7 @@ class DvpCast:
         self._operator = operator
         words = Words(exceptions=release.exceptions, token_type=release.token_type, token_lifetime_s=release.token.lifetime_s)
         node = target.harness.other or target.harness
-        elsewhere = f"https://{node.hostname}:{_socket_address(target.harness.listen_back or '')[1]}/elsewhere"
+        elsewhere = f"https://{node.hostname}:{socket_address(target.harness.listen_back or '')[1]}/elsewhere"
         self.za = Za(target.offers, words, random, time.monotonic, elsewhere, _hosts_of(target))
         self._chromium = chromium(target, _field_of_chromium(target)) if _field_of_chromium(target) else None
         self.office = Office.of(target)
@@ -389,7 +390,7 @@ def _listeners(target: Target, handler: Handler, folder: Path) -> list[Server]:
                     key=own[1],
                     client_ca=authorities,
                     client_certificate="ask" if address == back else "none",
-                    listen=_socket_address(address),
+                    listen=socket_address(address),
                     by_host_header=True,
                     others=others,
                 )
@@ -405,21 +406,11 @@ def _listeners(target: Target, handler: Handler, folder: Path) -> list[Server]:
 
 def _files(name: str, node: HarnessNode, folder: Path) -> tuple[Path, Path]:
     """Certificate and key of a node as files. The target file was checked: it has both."""
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    key.touch(mode=0o600)
-    chain, private = node.credential() or (b"", b"")
-    certificate.write_bytes(chain)
-    key.write_bytes(private)
-    return certificate, key
-
-
-def _socket_address(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
+    return pki.write_pair(folder, name, *(node.credential() or (b"", b"")))
 
 
 def _own_addresses(target: Target) -> dict[str, str]:
     """Where the browser finds our own front channel: the addresses of the offers, at our listener."""
-    host, port = _socket_address(target.harness.listen or "")
+    host, port = socket_address(target.harness.listen or "")
     reachable = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 an address that is listened on, not bound here
     return {authority(offer.authorization_endpoint): f"{reachable}:{port}" for offer in target.offers}

@@ -23,6 +23,7 @@ from medmij_conformance.protocol import saml
 from medmij_conformance.target import Digid as DigidTable
 from medmij_conformance.target import Target, TargetError, authority
 from medmij_conformance.verdict import NotSeenError
+from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Peer, Server
 
 _KEPT = 100_000  # octets of an answer that stay in the evidence; more are there only to drown a gateway
@@ -217,7 +218,7 @@ def _listeners(target: Target, table: DigidTable, front: Any, back: Any, folder:
     if pair is None:
         credential = pki.hierarchy().tsp.issue(table.host, names=(table.host, table.back_host))
         pair = (credential.certificate_pem, credential.key_pem)
-    certificate, key = _written(folder, *pair)
+    certificate, key = pki.write_pair(folder, "digid", *pair)
     authorities = folder / "digid-clients.pem"
     authorities.write_bytes(b"".join(path.read_bytes() for path in target.trust.ca))
     servers: list[Server] = []
@@ -225,7 +226,6 @@ def _listeners(target: Target, table: DigidTable, front: Any, back: Any, folder:
         ("listen", table.host, table.listen, front),
         ("listen_back", table.back_host, table.listen_back, back),
     ):
-        name, _, port = (listen or "").rpartition(":")
         try:
             servers.append(
                 Server(
@@ -235,7 +235,7 @@ def _listeners(target: Target, table: DigidTable, front: Any, back: Any, folder:
                     key=key,
                     client_ca=authorities,
                     client_certificate="ask" if handler is back else "none",
-                    listen=(name.strip("[]"), int(port)),
+                    listen=socket_address(listen or ""),
                     by_host_header=True,
                 )
             )
@@ -259,12 +259,4 @@ def _disguises(target: Target, table: DigidTable) -> dict[str, tuple[bytes, byte
 def _wear(server: Server, certificate: bytes, key: bytes) -> None:
     """Let a server show another certificate, whose key is on the disk no longer than that takes."""
     with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as name:
-        server.wear(*_written(Path(name), certificate, key))
-
-
-def _written(folder: Path, certificate: bytes, key: bytes) -> tuple[Path, Path]:
-    files = folder / "digid.pem", folder / "digid.key"
-    files[0].write_bytes(certificate)
-    files[1].touch(mode=0o600)
-    files[1].write_bytes(key)
-    return files
+        server.wear(*pki.write_pair(Path(name), "digid", certificate, key))

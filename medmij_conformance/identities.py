@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from medmij_conformance.pki import write_pair
 from medmij_conformance.target import HarnessNode
 from medmij_conformance.wire.client import Identity
 
@@ -11,8 +12,5 @@ def identity(name: str, node: HarnessNode, folder: Path) -> Identity:
     credential = node.credential()
     if credential is None:
         return Identity(name=name)
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    certificate.write_bytes(credential[0])
-    key.touch(mode=0o600)
-    key.write_bytes(credential[1])
+    certificate, key = write_pair(folder, name, *credential)
     return Identity(name=name, certificate=certificate, key=key)

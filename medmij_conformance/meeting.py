@@ -9,6 +9,7 @@ import base64
 import functools
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -159,8 +160,29 @@ def meet_briefly(gate: Gate) -> Brief:
     return Brief(meeting=meeting, ends=int(time.time()) + BRIEFLY_S)  # such an answer ends with a whole second
 
 
+class _Calling(ABC):
+    """We call the gateway, at two places, each with a certificate of its own."""
+
+    __slots__ = ()
+    cast: Cast | RegistratieCast
+
+    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
+        office, host = _office(self.cast.office), self.cast.target.harness.hostname
+        pair = tuple(_mint(office, host, defect, manner) for _ in range(2))
+        return self._meet(office, pair, defect, manner)
+
+    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
+        office = _office(self.cast.office)
+        _speak_of(office, meeting, manner)
+        return self._meet(office, meeting.credentials, "", manner)
+
+    @abstractmethod
+    def _meet(self, office: Office, pair: tuple[pki.Credential, ...], defect: str, manner: str) -> Meeting:
+        """Call with these certificates, whose answers the responder has been told."""
+
+
 @dataclass(slots=True)
-class DvzaGate:
+class DvzaGate(_Calling):
     """The back channel of a ZA gateway: the PGO redeems a code, and asks for data."""
 
     cast: Cast
@@ -187,16 +209,6 @@ class DvzaGate:
         places = [("front", offer.authorization_endpoint, front) for offer in offers]
         places += [("back", url, trust.ca) for offer in offers for url in (offer.token_endpoint, offer.resource_endpoint)]
         return _looked_at(self.cast.client, places)
-
-    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
-        office, host = _office(self.cast.office), self.cast.target.harness.hostname
-        pair = tuple(_mint(office, host, defect, manner) for _ in range(2))
-        return self._meet(office, pair, defect, manner)
-
-    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
-        office = _office(self.cast.office)
-        _speak_of(office, meeting, manner)
-        return self._meet(office, meeting.credentials, "", manner)
 
     def _meet(self, office: Office, pair: tuple[pki.Credential, ...], defect: str, manner: str) -> Meeting:
         code, token = self._waiting("code"), self._waiting("token")
@@ -234,7 +246,7 @@ class DvzaGate:
 
 
 @dataclass(slots=True)
-class RegistratieGate:
+class RegistratieGate(_Calling):
     """The listener of MedMij Registratie: a PGO gateway asks for the ZAL, and for the Whitelist."""
 
     cast: RegistratieCast
@@ -251,16 +263,6 @@ class RegistratieGate:
     def chains(self) -> tuple[Observation, ...]:
         target = self.cast.target
         return _looked_at(self.cast.client, [("back", url, target.trust.ca) for url in self.cast.addresses.values()])
-
-    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
-        office, host = _office(self.cast.office), self.cast.target.harness.hostname
-        pair = tuple(_mint(office, host, defect, manner) for _ in range(2))
-        return self._meet(office, pair, defect, manner)
-
-    def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
-        office = _office(self.cast.office)
-        _speak_of(office, meeting, manner)
-        return self._meet(office, meeting.credentials, "", manner)
 
     def _meet(self, office: Office, pair: tuple[pki.Credential, ...], defect: str, manner: str) -> Meeting:
         self.cast.must_be_at_work()

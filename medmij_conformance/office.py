@@ -7,6 +7,7 @@ from pathlib import Path
 from medmij_conformance import pki
 from medmij_conformance.counterparties.tsp import Tsp
 from medmij_conformance.target import Target, TargetError
+from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.client import Client, Identity
 from medmij_conformance.wire.responder import Responder
 
@@ -32,9 +33,8 @@ class Office:
         self.tsp = Tsp(pki.Authority.from_pem(*credential, ocsp_url=target.pki.ocsp_url or ""))
         self._responder: Responder | None = None
         if target.pki.ocsp_listen:
-            host, _, port = target.pki.ocsp_listen.rpartition(":")
             try:
-                self._responder = Responder(self.tsp.hear, (host.strip("[]"), int(port)))
+                self._responder = Responder(self.tsp.hear, socket_address(target.pki.ocsp_listen))
             except OSError as error:
                 problem = f"{target.pki.ocsp_listen} cannot be listened on: {error.strerror}"
                 raise TargetError(target.path, "pki.ocsp_listen", problem, "an address of this machine that is free") from error

@@ -120,13 +120,18 @@ class Credential:
 
     def write(self, folder: Path, name: str) -> tuple[Path, Path]:
         """Writes ``name.pem`` (leaf and chain) and ``name.key`` (mode 0600) to an existing folder; returns both."""
-        certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-        certificate.write_bytes(self.certificate_pem)
-        # The mode is set before the secret is written: at no moment can another user read it.
-        key.touch(mode=0o600)
-        key.chmod(0o600)
-        key.write_bytes(self.key_pem)
-        return certificate, key
+        return write_pair(folder, name, self.certificate_pem, self.key_pem)
+
+
+def write_pair(folder: Path, name: str, certificate_pem: bytes, key_pem: bytes) -> tuple[Path, Path]:
+    """Writes PEM texts as ``name.pem`` and ``name.key`` (mode 0600) to an existing folder; returns both."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    certificate.write_bytes(certificate_pem)
+    # The mode is set before the secret is written: at no moment can another user read it.
+    key.touch(mode=0o600)
+    key.chmod(0o600)
+    key.write_bytes(key_pem)
+    return certificate, key
 
 
 def trust_store(certificate: bytes, password: str) -> bytes:

@@ -8,8 +8,10 @@ from typing import cast
 from medmij_conformance.counterparties.registratie import Stelselnode, asked_for
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Trouble, wall_time
 from medmij_conformance.listing import contents_for, without_nodes
+from medmij_conformance.pki import write_pair
 from medmij_conformance.protocol import lists
 from medmij_conformance.target import Target, TargetError
+from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Peer, Server
 
 
@@ -28,14 +30,9 @@ class Publisher:
         self.clock: Callable[[], float] = time.time
         self._serial = 10
         self.publish_good()
-        certificate, key = folder / "stelselnode.pem", folder / "stelselnode.key"
-        key.touch(mode=0o600)
-        chain, private = settings.credential() or (b"", b"")
-        certificate.write_bytes(chain)
-        key.write_bytes(private)
+        certificate, key = write_pair(folder, "stelselnode", *(settings.credential() or (b"", b"")))
         authorities = folder / "stelselnode-authorities.pem"
         authorities.write_bytes(b"".join(path.read_bytes() for path in target.trust.ca))
-        host, _, port = (settings.listen or "").rpartition(":")
         try:
             self._server = Server(
                 self._serve,
@@ -44,7 +41,7 @@ class Publisher:
                 key=key,
                 client_ca=authorities,
                 client_certificate="ask",
-                listen=(host.strip("[]"), int(port)),
+                listen=socket_address(settings.listen or ""),
             )
         except OSError as error:
             problem = f"{settings.listen} cannot be listened on: {error.strerror}"

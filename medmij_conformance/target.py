@@ -988,7 +988,7 @@ def _check(target: Target, data: Mapping[str, Any], reader: _Reader) -> None:
         _check_digid(target, target.digid, reader)
     _check_offers(target, reader)
     if not any(error.field.startswith("connect") for error in reader.errors):
-        for at, url in _reached(target):
+        for at, url in reached(target):
             if url and authority(url) not in target.connect:
                 reader.report(at, f"{authority(url)} cannot be reached", f'an entry "{authority(url)}" in [connect]')
     hostnames = [target.harness.hostname]
@@ -1027,7 +1027,7 @@ def _check_offers(target: Target, reader: _Reader) -> None:
             reader.report(f"offer[{number}]", f"is the same as offer[{first}]", expected)
 
 
-def _reached(target: Target) -> Iterator[tuple[str, str | None]]:
+def reached(target: Target) -> Iterator[tuple[str, str | None]]:
     """Field and URL of every place of the target that a run goes to."""
     match target.about.role:
         case "dvza":

@@ -41,14 +41,18 @@ class Corpus:
             _, process = make(folder / name)
             self.started.append(process)
 
-    def found(self, workspace_name: str, plant: Plant | None = None) -> list[Fault]:
-        """What is found in a copy of a workspace into which a fault was planted."""
+    def copy(self, workspace_name: str, plant: Plant | None = None) -> Path:
+        """A copy of a workspace, into which a fault may be planted; the last one is gone."""
         place = self.folder / "planted"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(self.folder / workspace_name, place)
         if plant:
             plant(place)
-        file = place / "target.toml"
+        return place
+
+    def found(self, workspace_name: str, plant: Plant | None = None) -> list[Fault]:
+        """What is found in a copy of a workspace into which a fault was planted."""
+        file = self.copy(workspace_name, plant) / "target.toml"
         wrong = [Fault(error.field, error.problem, error.expected) for error in problems(file, {})]
         return wrong or preflight(load(file, {}))
 
@@ -464,9 +468,7 @@ def test_five_seconds_are_enough(corpus: Corpus) -> None:
 
 def test_a_hook_with_an_ipv6_address_has_its_place_in_the_network(corpus: Corpus, medmij: Any) -> None:
     """Host and port are read as in any other address."""
-    place = corpus.folder / "planted"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(corpus.folder / "dvza", place)
+    place = corpus.copy("dvza")
     line("clock = ", 'clock = { http = "http://[::1]:9001/clock" }')(place)
     rows = json.loads(medmij("check", place / "target.toml", "--network", "--json").stdout)
     assert ("::1", 9001) in {(row["to"], row["port"]) for row in rows}
@@ -477,9 +479,7 @@ def test_a_hook_with_an_ipv6_address_has_its_place_in_the_network(corpus: Corpus
 
 def test_check_says_what_hinders_and_how_to_see_it(corpus: Corpus, medmij: Any) -> None:
     """Exit 2 with the field, what was expected and a command; a sound target exits 0."""
-    place = corpus.folder / "planted"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(corpus.folder / "dvza", place)
+    place = corpus.copy("dvza")
     sound = medmij("check", place / "target.toml")
     assert (sound.returncode, sound.stdout) == (0, "nothing stands in the way of a run\n")
     unreachable()(place)
@@ -494,9 +494,7 @@ def test_check_says_what_hinders_and_how_to_see_it(corpus: Corpus, medmij: Any) 
 
 def test_a_run_that_makes_no_sense_does_not_begin(corpus: Corpus, medmij: Any) -> None:
     """An expired certificate of ours: exit 2 and no report, until somebody insists."""
-    place = corpus.folder / "planted"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(corpus.folder / "dvza", place)
+    place = corpus.copy("dvza")
     harness(not_after=NOW - DAY)(place)
     report = place / "report"
     done = medmij("run", place / "target.toml", "--quiet", "--report-dir", report, "--only", "TV.1")

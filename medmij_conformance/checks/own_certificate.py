@@ -174,11 +174,11 @@ def _chain_faults(chain: Chain) -> Iterator[str]:
         if depth and (fault := _authority_fault(certificate, below)):
             yield fault
     for lower, upper in itertools.pairwise(certificates):
-        if not _issued(lower, upper):
+        if not issued(lower, upper):
             yield f"{_name(lower)} was not issued by what follows it, {_name(upper)}"
             return
     last = certificates[-1]
-    known = last in chain.authorities or any(_issued(last, authority) for authority in chain.authorities)
+    known = last in chain.authorities or any(issued(last, authority) for authority in chain.authorities)
     if chain.authorities and not known:
         yield f"it ends in {_name(last)}, whose issuer is none of the authorities in [trust]: is one missing?"
 
@@ -195,7 +195,8 @@ def _authority_fault(certificate: x509.Certificate, below: int) -> str:
     return ""
 
 
-def _issued(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+def issued(lower: x509.Certificate, upper: x509.Certificate) -> bool:
+    """Whether the one certificate was issued by the other, by name and by signature."""
     try:
         lower.verify_directly_issued_by(upper)
     except (ValueError, TypeError, InvalidSignature):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 
+from medmij_conformance.checks.own_certificate import issued
 from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.target import Target
 
@@ -113,12 +113,12 @@ def _dates(field: str, certificate: x509.Certificate, now: datetime, see: str) -
 def _chain(own: _Own, chain: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]) -> Iterator[Fault]:
     see = f"openssl crl2pkcs7 -nocrl -certfile {own.file} | openssl pkcs7 -print_certs -noout"
     for lower, upper in itertools.pairwise(chain):
-        if not _issued(lower, upper):
+        if not issued(lower, upper):
             problem = f"in {own.file.name} {lower.subject.rfc4514_string()} was not issued by what follows it"
             yield Fault(own.field, problem, "a chain, the own certificate first", see)
             return
     last = chain[-1]
-    if not _issued(last, last) and not any(_issued(last, authority) for authority in trusted):
+    if not issued(last, last) and not any(issued(last, authority) for authority in trusted):
         problem = f"the chain in {own.file.name} ends with {last.subject.rfc4514_string()}, whose issuer trust.ca does not hold"
         expected = "the certificates of the authorities below the root, so that the gateway can follow them"
         yield Fault(own.field, problem, expected, see, hinders=False)
@@ -155,14 +155,6 @@ def _issuer(file: Path, issuer: x509.Certificate, now: datetime) -> Iterator[Fau
 
 def _read(path: Path) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(path.read_bytes())
-
-
-def _issued(lower: x509.Certificate, upper: x509.Certificate) -> bool:
-    try:
-        lower.verify_directly_issued_by(upper)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.target import Target
+from medmij_conformance.wire.address import socket_address
 
 
 def listening(target: Target) -> Iterator[Fault]:
@@ -37,12 +38,11 @@ def places(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def _bound(field: str, place: str) -> Iterator[Fault]:
-    host, _, port = place.rpartition(":")
-    host = host.strip("[]")
+    host, port = socket_address(place)
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, int(port)))
+            probe.bind((host, port))
             probe.listen(1)
     except OSError as error:
         problem, expected, see = {

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from medmij_conformance.preflight.listening import places
 from medmij_conformance.preflight.reaching import endpoints
-from medmij_conformance.preflight.surroundings import place_of
-from medmij_conformance.target import Target
+from medmij_conformance.target import Target, authority
+from medmij_conformance.wire.address import socket_address
 
 _HEARD = {
     "harness.listen": (
@@ -39,7 +39,7 @@ def connections(target: Target) -> Iterator[Connection]:
         yield Connection("the harness", host, int(port), f"{purpose} ({place.url.split('/')[2]})", place.field)
     for name, hook in target.hooks.items():
         if hook.kind == "http":
-            at, number = place_of(str(hook.value))
+            at, number = socket_address(authority(str(hook.value)))
             scheme = str(hook.value).partition(":")[0].upper()
             yield Connection("the harness", at, number, f"{scheme}: hook {name}", f"hooks.{name}")
     for field, address in places(target):

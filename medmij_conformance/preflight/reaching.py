@@ -10,8 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
+from medmij_conformance.identities import identity
 from medmij_conformance.preflight.fault import Fault
-from medmij_conformance.target import Target, authority
+from medmij_conformance.target import Target, authority, reached
+from medmij_conformance.wire.address import socket_address
+from medmij_conformance.wire.client import Identity
 
 _LIMIT_S = 3.0
 _AT_ONCE = 64
@@ -30,25 +33,14 @@ class Endpoint:
 
 def endpoints(target: Target) -> Iterator[Endpoint]:
     """The addresses of the gateway, each host and port of a channel once."""
-    addresses: list[tuple[str, str, bool]] = []
-    match target.about.role:
-        case "dvza":
-            for number, offer in enumerate(target.offers, 1):
-                addresses.append((f"offer[{number}].authorization_endpoint", offer.authorization_endpoint, False))
-                addresses.append((f"offer[{number}].token_endpoint", offer.token_endpoint, True))
-                addresses.append((f"offer[{number}].resource_endpoint", offer.resource_endpoint, True))
-        case "registratie":
-            names = ("zal_url", "whitelist_url", "ocl_url")
-            addresses = [(f"registratie.{name}", url, True) for name in names if (url := getattr(target.registratie, name))]
-        case "dvp":
-            if target.start and target.start.mode in {"http", "browser"} and target.start.url:
-                addresses.append(("start.url", target.start.url, False))
-            if target.gateway:
-                addresses.append(("gateway.redirect_uri", target.gateway.redirect_uri, False))
+    addresses = [(field, url) for field, url in reached(target) if field != "start.break_off"]
+    if target.gateway:  # however a collection starts, the person comes back there
+        addresses.append(("gateway.redirect_uri", target.gateway.redirect_uri))
     seen: set[tuple[str, bool]] = set()
-    for field, url, back in addresses:
-        origin = authority(url)
-        if url.startswith("https:") and origin in target.connect and (origin, back) not in seen:
+    for field, url in addresses:
+        back = target.about.role == "registratie" or field.endswith(("token_endpoint", "resource_endpoint"))
+        origin = authority(url or "")
+        if url and url.startswith("https:") and origin in target.connect and (origin, back) not in seen:
             seen.add((origin, back))
             yield Endpoint(field=field, url=url, dialled=target.connect[origin], back=back)
 
@@ -59,29 +51,17 @@ def reaching(target: Target) -> Iterator[Fault]:
     if not places:
         return
     with TemporaryDirectory(prefix="medmij-conformance-") as folder, ThreadPoolExecutor(min(_AT_ONCE, len(places))) as pool:
-        identity = _identity(target, Path(folder))
+        own = identity("own", target.harness, Path(folder))
         until = time.monotonic() + _LIMIT_S
-        for faults in pool.map(lambda place: list(_dial(target, place, identity, until)), places):
+        for faults in pool.map(lambda place: list(_dial(target, place, own, until)), places):
             yield from faults
 
 
-def _identity(target: Target, folder: Path) -> tuple[Path, Path] | None:
-    pair = target.harness.credential()
-    if pair is None:
-        return None
-    certificate, key = folder / "own.pem", folder / "own.key"
-    key.touch(mode=0o600)
-    certificate.write_bytes(pair[0])
-    key.write_bytes(pair[1])
-    return certificate, key
-
-
-def _dial(target: Target, place: Endpoint, identity: tuple[Path, Path] | None, until: float) -> Iterator[Fault]:
-    host, _, port = place.dialled.rpartition(":")
-    host = host.strip("[]")
+def _dial(target: Target, place: Endpoint, own: Identity, until: float) -> Iterator[Fault]:
+    host, port = socket_address(place.dialled)
     at = f'connect."{authority(place.url)}"'
     try:
-        plain = socket.create_connection((host, int(port)), timeout=max(0.1, until - time.monotonic()))
+        plain = socket.create_connection((host, port), timeout=max(0.1, until - time.monotonic()))
     except socket.gaierror:
         yield Fault(
             at,
@@ -100,21 +80,19 @@ def _dial(target: Target, place: Endpoint, identity: tuple[Path, Path] | None, u
         yield Fault(at, problem, f"the gateway, for {place.field}", f"nc -vz {host} {port}")
     else:
         with plain:
-            yield from _handshake(target, place, plain, identity, until)
+            yield from _handshake(target, place, plain, own, until)
 
 
-def _handshake(
-    target: Target, place: Endpoint, plain: socket.socket, identity: tuple[Path, Path] | None, until: float
-) -> Iterator[Fault]:
+def _handshake(target: Target, place: Endpoint, plain: socket.socket, own: Identity, until: float) -> Iterator[Fault]:
     name = urlsplit(place.url).hostname or ""
     see = f"openssl s_client -connect {place.dialled} -servername {name} -showcerts </dev/null"
     trust, trusted = ("trust.ca", target.trust.ca) if place.back else ("trust.front", target.trust.front)
     context = ssl.create_default_context() if trusted == "system" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for path in () if trusted == "system" else trusted:
         context.load_verify_locations(cafile=path)
-    if place.back and identity:
+    if place.back and own.certificate:
         try:
-            context.load_cert_chain(*identity)
+            context.load_cert_chain(own.certificate, own.key)
         except ssl.SSLError:  # too weak for TLS here, which ``certificates`` tells
             return
         see += f" -cert {target.harness.certificate} -key {target.harness.key or target.harness.certificate}"
@@ -134,10 +112,10 @@ def _handshake(
                 place.field, f"{place.dialled} takes connections, but answers no handshake", "TLS within three seconds", see
             )
     except ssl.SSLError as error:
-        yield _refused(place, error.reason or str(error), see, identity)
+        yield _refused(place, error.reason or str(error), see, own)
     except OSError as error:
         if place.back:
-            yield _refused(place, str(error) or type(error).__name__, see, identity)
+            yield _refused(place, str(error) or type(error).__name__, see, own)
         else:
             problem = f"{place.dialled} closes the connection of a browser: {error}"
             yield Fault(place.field, problem, "TLS without a certificate of the browser", see)
@@ -155,7 +133,7 @@ def _distrusted(place: Endpoint, trust: str, name: str, error: ssl.SSLCertVerifi
     return Fault(trust, problem, "the root of the gateway's certificate", see)
 
 
-def _refused(place: Endpoint, reason: str, see: str, identity: tuple[Path, Path] | None) -> Fault:
+def _refused(place: Endpoint, reason: str, see: str, own: Identity) -> Fault:
     if "WRONG_VERSION" in reason or "HTTP_REQUEST" in reason or "UNEXPECTED_MESSAGE" in reason or "RECORD" in reason:
         return Fault(place.field, f"{place.dialled} speaks no TLS", "TLS; is this the right port?", see)
     if place.back and any(word in reason for word in ("VERSION", "HANDSHAKE_FAILURE", "NO_SHARED", "UNSUPPORTED_PROTOCOL")):
@@ -164,7 +142,7 @@ def _refused(place: Endpoint, reason: str, see: str, identity: tuple[Path, Path]
         field = "harness.certificate"
         problem = (
             f"{place.dialled} ({place.field}) refuses our certificate: {reason}"
-            if identity
+            if own.certificate
             else f"missing, and {place.dialled} wants one"
         )
         expected = "one that the gateway trusts, whose name stands on its Whitelist"

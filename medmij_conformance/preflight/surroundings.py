@@ -1,6 +1,5 @@
 """Programs, persons, hooks and documents that a run needs beside the gateway."""
 
-import http.client
 import shutil
 import socket
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from urllib.parse import urlsplit
 from medmij_conformance.digid import service_provider_of, signer_of
 from medmij_conformance.guideline import GuidelineError, edition, editions
 from medmij_conformance.preflight.fault import Fault
-from medmij_conformance.redaction import passes_elfproef
-from medmij_conformance.target import Target, TargetError
+from medmij_conformance.target import Target, TargetError, authority
+from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.browser import BrowserError, executable
 
 _LIMIT_S = 2.0
@@ -35,12 +34,8 @@ def _persons(target: Target) -> Iterator[Fault]:
     for kind, persons in target.persons.items():
         for number, person in enumerate(persons, 1):
             at = f"persons.{kind}" if len(persons) == 1 else f"persons.{kind}[{number}]"
-            bsn = person.get("bsn")
-            if bsn is None and target.about.role == "dvza" and target.login.mode != "operator":
+            if "bsn" not in person and target.about.role == "dvza" and target.login.mode != "operator":
                 yield Fault(f"{at}.bsn", "missing", "the test BSN of this person", hinders=False)
-            elif bsn is not None and not passes_elfproef(bsn):
-                expected = "nine digits that pass the elfproef"
-                yield Fault(f"{at}.bsn", "is no BSN", expected, hinders=False)
 
 
 def _programs(target: Target) -> Iterator[Fault]:
@@ -95,16 +90,10 @@ def hooks_answer(target: Target) -> Iterator[Fault]:
     places: dict[tuple[str, int], str] = {}
     for name, hook in target.hooks.items():
         if hook.kind == "http":
-            places.setdefault(place_of(str(hook.value)), name)
+            places.setdefault(socket_address(authority(str(hook.value))), name)
     with ThreadPoolExecutor(max(1, len(places))) as pool:
         for faults in pool.map(_hook_answers, places, places.values()):
             yield from faults
-
-
-def place_of(url: str) -> tuple[str, int]:
-    """Host and port of an address."""
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (http.client.HTTPS_PORT if parts.scheme == "https" else http.client.HTTP_PORT)
 
 
 def _hook_answers(place: tuple[str, int], name: str) -> list[Fault]:

@@ -1,7 +1,6 @@
 """The moving parts around the reference PGO: its listener, its way to ZA gateways, its control interface."""
 
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,16 @@ from medmij_conformance.reference.clock import LifetimeClock
 from medmij_conformance.reference.dvp import Dvp, Source
 from medmij_conformance.reference.dvp_deviations import DEVIATIONS, nullify
 from medmij_conformance.reference.list_client import list_client
+from medmij_conformance.reference.switching import FetchingLists
 from medmij_conformance.wire.control import Control
 from medmij_conformance.wire.server import Server
 
 
-class DvpProcess:
+class DvpProcess(FetchingLists):
     """One ``Dvp`` behind a listener; switching a deviation puts a fresh gateway in its place."""
+
+    deviations = DEVIATIONS
+    gateway: Dvp
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         self._settings = settings
@@ -52,48 +55,19 @@ class DvpProcess:
         threading.Thread(target=self._keep_fresh, name="lists", daemon=True).start()
         return {"front": self.server.port, "control": self.control.url}
 
-    def deviate(self, names: list[str]) -> list[str]:
-        """A fresh gateway with these deviations. Raises ``ValueError`` for an unknown name."""
-        unknown = [name for name in names if name not in DEVIATIONS.by_name]
-        if unknown:
-            raise ValueError(f"no deviation {', '.join(unknown)}; expected one of {', '.join(DEVIATIONS.by_name)}")
-        gateway = self._conformant()
-        for name in names:
-            DEVIATIONS.by_name[name].apply(gateway)
-        self._put(gateway)
-        return names
+    def _nullify(self, reference: Dvp, name: str) -> None:
+        nullify(reference, name)
 
-    def nullify(self, name: str) -> str:
-        """A gateway that gives the same answer to everything. Raises ``KeyError`` for an unknown name."""
-        gateway = self._conformant()
-        nullify(gateway, name)
-        self._put(gateway)
-        return name
-
-    gateway: Dvp
-
-    def _put(self, gateway: Dvp) -> None:
-        own = self._folder / "pki" / gateway.own_certificate
+    def _put(self, reference: Dvp) -> None:
+        own = self._folder / "pki" / reference.own_certificate
         files = own.with_suffix(".pem"), own.with_suffix(".key")
         self.server.show(*files)
-        self.server.ask_for_certificate(gateway.browser_certificate)
-        self.server.accept(gateway.front_tls)
-        self.server.clear_text = gateway.clear_text
+        self.server.ask_for_certificate(reference.browser_certificate)
+        self.server.accept(reference.front_tls)
+        self.server.clear_text = reference.clear_text
         self._channel.certificate, self._channel.key = files
-        self._channel.tls = gateway.client_tls
-        self.gateway = gateway
-
-    def _keep_fresh(self) -> None:
-        while True:
-            time.sleep(1)
-            self.gateway.lists.refresh()
-
-    def _forward(self, seconds: float) -> None:
-        self._clock.forward(seconds)
-        self.gateway.lists.refresh()
-
-    def _reload(self) -> None:
-        self.gateway.lists.reload()
+        self._channel.tls = reference.client_tls
+        self.gateway = reference
 
     def _conformant(self) -> Dvp:
         gateway = Dvp(

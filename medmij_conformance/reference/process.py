@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,16 @@ from medmij_conformance.reference.dvza import Client, Dvza, Offer, Person
 from medmij_conformance.reference.dvza_deviations import DEVIATIONS, nullify, of_release_test_2
 from medmij_conformance.reference.list_client import list_client
 from medmij_conformance.reference.registratie_process import RegistratieProcess
+from medmij_conformance.reference.switching import FetchingLists
 from medmij_conformance.wire.control import Control
 from medmij_conformance.wire.server import Server
 
 
-class DvzaProcess:
+class DvzaProcess(FetchingLists):
     """One ``Dvza`` behind two listeners; switching a deviation puts a fresh gateway in its place."""
+
+    deviations = DEVIATIONS
+    gateway: Dvza
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         self._settings = settings
@@ -80,46 +83,20 @@ class DvzaProcess:
         threading.Thread(target=self._keep_fresh, name="lists", daemon=True).start()
         return {"front": self.front.port, "back": self.back.port, "control": self.control.url}
 
-    def _keep_fresh(self) -> None:
-        while True:
-            time.sleep(1)
-            self.gateway.lists.refresh()
+    def _nullify(self, reference: Dvza, name: str) -> None:
+        nullify(reference, name)
 
-    def _forward(self, seconds: float) -> None:
-        self._clock.forward(seconds)
-        self.gateway.lists.refresh()
-
-    def deviate(self, names: list[str]) -> list[str]:
-        """A fresh gateway with these deviations. Raises ``ValueError`` for an unknown name."""
-        unknown = [name for name in names if name not in DEVIATIONS.by_name]
-        if unknown:
-            raise ValueError(f"no deviation {', '.join(unknown)}; expected one of {', '.join(DEVIATIONS.by_name)}")
-        gateway = self._conformant()
-        for name in names:
-            DEVIATIONS.by_name[name].apply(gateway)
-        self._put(gateway)
-        return names
-
-    def nullify(self, name: str) -> str:
-        """A gateway that gives the same answer to everything. Raises ``KeyError`` for an unknown name."""
-        gateway = self._conformant()
-        nullify(gateway, name)
-        self._put(gateway)
-        return name
-
-    gateway: Dvza
-
-    def _put(self, gateway: Dvza) -> None:
-        own = self._folder / "pki" / gateway.own_certificate
+    def _put(self, reference: Dvza) -> None:
+        own = self._folder / "pki" / reference.own_certificate
         for server, wanted, settings, name in (
-            (self.front, gateway.browser_certificate, gateway.front_tls, "front"),
-            (self.back, gateway.client_certificate, gateway.back_tls, "back"),
+            (self.front, reference.browser_certificate, reference.front_tls, "front"),
+            (self.back, reference.client_certificate, reference.back_tls, "back"),
         ):
             server.show(own.with_suffix(".pem"), own.with_suffix(".key"))
             server.ask_for_certificate(wanted)
             server.accept(settings)
-            server.clear_text = gateway.clear_text == name
-        self.gateway = gateway
+            server.clear_text = reference.clear_text == name
+        self.gateway = reference
 
     def _conformant(self) -> Dvza:
         gateway = self._of_1_0()
@@ -162,9 +139,6 @@ class DvzaProcess:
             if client.hostname in (listed or ())
         }
         gateway.take_lists(clients, listed)
-
-    def _reload(self) -> None:
-        self.gateway.lists.reload()
 
     def _authorization(self, *, known: bool) -> None:
         self.gateway.authorization_known = known

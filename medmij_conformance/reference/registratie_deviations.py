@@ -5,16 +5,16 @@ it, and no others may; the docstring ends with the requirements that are broken.
 """
 # mypy: disable-error-code="method-assign, assignment"
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from medmij_conformance.evidence import Response
 from medmij_conformance.protocol import lists
 from medmij_conformance.protocol.tls import SSL3, TLS10
 from medmij_conformance.reference import peer_deviations as peers
 from medmij_conformance.reference import tls_scripts
 from medmij_conformance.reference.deviation import Deviations
+from medmij_conformance.reference.nothing import NULL_ANSWERS, SHEDDING
 from medmij_conformance.reference.registratie import RefusedError, Register, Registratie, with_service
 from medmij_conformance.wire.server import Peer
 
@@ -337,29 +337,11 @@ def provider_with_many_services(node: Registratie) -> None:
 
 # -------------------------------------------------------------------------------------------- counterparts that do nothing
 
-_HTML = (("Content-Type", "text/html"),)
 ODDITIES_TOGETHER: tuple[tuple[str, ...], ...] = (
     ("another-media-type", "schema-location-named", "published-every-hour"),
     ("media-type-with-charset", "no-white-space", "provider-with-many-services"),
 )
 """Oddities that the selftest switches on together."""
-
-NULL_ANSWERS: Mapping[str, Response] = {
-    "500 for everything": Response(status=500),
-    "400 for everything": Response(status=400, body=b"Bad Request"),
-    "an empty 200 for everything": Response(status=200),
-    "a connection cut at once": Response(status=0),
-    "a page without forms for everything": Response(
-        status=200, headers=_HTML, body=b"<!doctype html><title>Welcome</title><h1>Welcome</h1><p>It works!</p>"
-    ),
-}
-"""Counterparts that do nothing: no check may pass on them. Status 0 stands for hanging up without an answer."""
-
-SHEDDING: Mapping[str, Response] = {
-    "429 for everything": Response(status=429),
-    "503 with a page": Response(status=503, headers=_HTML, body=b"<title>Busy</title><h1>Please come back later</h1>"),
-}
-"""Answers that say nothing about Registratie: no check may pass on them, and none may fail."""
 
 
 def nullify(node: Registratie, name: str) -> None:

@@ -9,12 +9,15 @@ from cryptography import x509
 from medmij_conformance.reference.clock import LifetimeClock
 from medmij_conformance.reference.registratie import Registratie, register_of
 from medmij_conformance.reference.registratie_deviations import DEVIATIONS, nullify
+from medmij_conformance.reference.switching import Switching
 from medmij_conformance.wire.control import Control
 from medmij_conformance.wire.server import Server
 
 
-class RegistratieProcess:
+class RegistratieProcess(Switching):
     """One ``Registratie`` behind a listener; switching a deviation puts a fresh one in its place."""
+
+    deviations = DEVIATIONS
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
         self._settings = settings
@@ -54,28 +57,13 @@ class RegistratieProcess:
         self.control.start()
         return {"back": self.server.port, "control": self.control.url}
 
-    def deviate(self, names: list[str]) -> list[str]:
-        """A fresh Registratie with these deviations. Raises ``ValueError`` for an unknown name."""
-        unknown = [name for name in names if name not in DEVIATIONS.by_name]
-        if unknown:
-            raise ValueError(f"no deviation {', '.join(unknown)}; expected one of {', '.join(DEVIATIONS.by_name)}")
-        node = self._conformant()
-        for name in names:
-            DEVIATIONS.by_name[name].apply(node)
-        self._put(node)
-        return names
+    def _nullify(self, reference: Registratie, name: str) -> None:
+        nullify(reference, name)
 
-    def nullify(self, name: str) -> str:
-        """A Registratie that gives the same answer to everything. Raises ``KeyError`` for an unknown name."""
-        node = self._conformant()
-        nullify(node, name)
-        self._put(node)
-        return name
-
-    def _put(self, node: Registratie) -> None:
-        self.server.ask_for_certificate(node.client_certificate)
-        self.server.accept(node.back_tls)
-        self.node = node
+    def _put(self, reference: Registratie) -> None:
+        self.server.ask_for_certificate(reference.client_certificate)
+        self.server.accept(reference.back_tls)
+        self.node = reference
 
     def _conformant(self) -> Registratie:
         node = Registratie(register_of(self._settings), now=self._clock)

@@ -7,6 +7,7 @@ from medmij_conformance.evidence import Response
 from medmij_conformance.reference import (
     dvp_deviations,
     dvza_deviations,
+    nothing,
     registratie_deviations,
 )
 from medmij_conformance.reference.deviation import Deviations
@@ -44,7 +45,7 @@ REFERENCES: Mapping[str, Variants] = {
     "registratie": Variants(
         deviations=registratie_deviations.DEVIATIONS,
         oddities_together=registratie_deviations.ODDITIES_TOGETHER,
-        null_answers=registratie_deviations.NULL_ANSWERS,
-        shedding=registratie_deviations.SHEDDING,
+        null_answers=nothing.NULL_ANSWERS,
+        shedding=nothing.SHEDDING,
     ),
 }

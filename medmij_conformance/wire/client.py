@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Tls, Trouble, wall_time
+from medmij_conformance.wire.address import socket_address
 
 _CERTIFICATE_REQUEST, _CERTIFICATE = 13, 11
 _ALERT = 21
@@ -358,10 +359,9 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        name, _, port_text = self._address.rpartition(":")
         self._connection.address = self._address
         try:
-            plain = socket.create_connection((name.strip("[]"), int(port_text)), timeout=_remaining(self._connection))
+            plain = socket.create_connection(socket_address(self._address), timeout=_remaining(self._connection))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:

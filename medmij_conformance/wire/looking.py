@@ -6,6 +6,7 @@ import socket
 from cryptography import x509
 from OpenSSL import SSL
 
+from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import TlsLine
 
 
@@ -14,11 +15,10 @@ def chain_of(address: str, server_name: str, *, timeout_s: float = 10.0) -> tupl
 
     ``address`` is where to dial (``host:port``). The server may demand a certificate of ours: its own comes before that.
     """
-    host, _, port = address.rpartition(":")
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_verify(SSL.VERIFY_NONE)
     try:
-        plain = socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s)
+        plain = socket.create_connection(socket_address(address), timeout=timeout_s)
     except OSError:
         return ()
     with plain:

@@ -24,6 +24,7 @@ from medmij_conformance.evidence import Trouble
 from medmij_conformance.protocol import tls
 from medmij_conformance.protocol.tls import ClientHello
 from medmij_conformance.protocol.tls_seen import Answer, Seen
+from medmij_conformance.wire.address import socket_address
 
 ANSWER_S = 2.0
 """How long one answer is waited for."""
@@ -247,9 +248,8 @@ class Probe:
             time.sleep(self.pace_s)
         if (left := self._until - time.monotonic()) <= 0:
             raise _ShutOutError("out-of-time", "the time limit of the scenario passed before the probe was done")
-        host, _, port = self.address.rpartition(":")
         try:
-            connection = socket.create_connection((host.strip("[]"), int(port)), timeout=min(left, 2 * ANSWER_S))
+            connection = socket.create_connection(socket_address(self.address), timeout=min(left, 2 * ANSWER_S))
         except TimeoutError as error:
             raise _ShutOutError("timeout", "the connection was not taken in time") from error
         except OSError as error:

@@ -3,35 +3,22 @@
 
 from collections.abc import Mapping
 
-from medmij_conformance.evidence import Headers, Response
+from medmij_conformance.evidence import Response
+from medmij_conformance.reference import nothing
 from medmij_conformance.reference.dvza import (
     Dvza,
 )
 
-NULL_ANSWERS: Mapping[str, Response] = {
-    "500 for everything": Response(status=500),
-    "400 for everything": Response(status=400, body=b"Bad Request"),
-    "an empty 200 for everything": Response(status=200),
-    "a connection cut at once": Response(status=0),
-    "a page without forms for everything": Response(
-        status=200,
-        headers=(("Content-Type", "text/html"),),
-        body=b"<!doctype html><title>Welcome</title><h1>Welcome</h1><p>It works!</p>",
-    ),
-}
-"""Counterparts that do nothing: no check may pass on them. Status 0 stands for hanging up without an answer."""
-
-_HTML: Headers = (("Content-Type", "text/html"),)
+HTML, NULL_ANSWERS = nothing.HTML, nothing.NULL_ANSWERS
 SHEDDING: Mapping[str, Response] = {
-    "429 for everything": Response(status=429),
+    **nothing.SHEDDING,
     "429 that asks to come back at once": Response(status=429, headers=(("Retry-After", "0"),)),
     "503 for everything": Response(status=503),
-    "503 with a page": Response(status=503, headers=_HTML, body=b"<title>Busy</title><h1>Please come back later</h1>"),
     "503 that asks to come back in an hour": Response(status=503, headers=(("Retry-After", "3600"),)),
-    "502 of a proxy": Response(status=502, headers=_HTML, body=b"<title>502 Bad Gateway</title>"),
-    "504 of a proxy": Response(status=504, headers=_HTML, body=b"<title>504 Gateway Time-out</title>"),
-    "a firewall's 403": Response(status=403, headers=_HTML, body=b"<title>Access denied</title><p>Support id 4711</p>"),
-    "a firewall's 406": Response(status=406, headers=_HTML, body=b"<title>Not acceptable</title><p>mod_security</p>"),
+    "502 of a proxy": Response(status=502, headers=HTML, body=b"<title>502 Bad Gateway</title>"),
+    "504 of a proxy": Response(status=504, headers=HTML, body=b"<title>504 Gateway Time-out</title>"),
+    "a firewall's 403": Response(status=403, headers=HTML, body=b"<title>Access denied</title><p>Support id 4711</p>"),
+    "a firewall's 406": Response(status=406, headers=HTML, body=b"<title>Not acceptable</title><p>mod_security</p>"),
     "a connection cut at once, again": Response(status=0),
 }
 """Answers that say nothing about the gateway: no check may pass on them, and none may fail."""
