@@ -133,7 +133,8 @@ def compare(deviation: Deviation, seen: Round) -> list[str]:
     warned = seen.with_outcome(Outcome.WARNING) - failed
     for kind, declared, found in (("breaks", deviation.breaks, failed), ("warns", deviation.warns, warned)):
         if missing := sorted(declared - found):
-            problems.append(f"{deviation.name}: {kind} {', '.join(missing)}, but these did not object")
+            instead = ", ".join(f"{name} ({' '.join(sorted(set(seen.outcomes.get(name, ())))) or 'not run'})" for name in missing)
+            problems.append(f"{deviation.name}: {kind} {instead}, but these did not object")
         if extra := sorted(found - declared):
             problems.append(f"{deviation.name}: {', '.join(extra)} objected, but are not declared under {kind}")
     expected = "fail" if deviation.breaks else "undecided" if deviation.name in UNDECIDED else "pass"

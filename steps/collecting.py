@@ -128,6 +128,13 @@ def collects_elsewhere(collect: Collect, target: Target) -> Collection:
     return collection
 
 
+@given("Roos has collected from the other ZA gateway")
+def has_collected_elsewhere(collect: Collect, target: Target) -> None:
+    collection = collects_elsewhere(collect, target)
+    if not collection.flow.token:
+        raise NotSeenError(f"nothing was collected from the other ZA gateway: the browser halted at {collection.halt}")
+
+
 @when("Roos and Rik collect at once, and the ZA gateway of Roos is slow", target_fixture="both")
 def collect_at_once(stage: DvpCast, target: Target) -> tuple[Collection, ...]:
     other = next((offer for offer in target.offers if offer.node == "other"), target.offers[1])

@@ -20,7 +20,6 @@ ROLE = "dvp"
 ELSEWHERE = {
     "APP.2": "content: the FHIR profiles of a data service",
     "CAT.": "content: the data services of the catalogue",
-    "META.8": "content: the system roles of a data service",
 }
 
 

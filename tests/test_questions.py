@@ -27,6 +27,7 @@ CHECKS = {
     "suspension": (questions.service_can_be_suspended, {"OVK.7.3"}),
     "exit": (questions.exit_is_prepared, {"OVK.7.5"}),
     "access-restriction": (questions.access_is_restricted, {"NIB.A.9.4.1"}),
+    "zal-entries": (questions.entries_are_validated, {"APP.19"}),
     "pgo-offer": (pgo_questions.collecting_is_offered, {"UC-V.step.1", "UCI-V.step.1"}),
     "pgo-consent": (pgo_questions.use_begins_with_consent, {"JUR.3"}),
     "pgo-withdrawal": (pgo_questions.withdrawing_is_as_easy, {"JUR.4"}),
@@ -202,6 +203,7 @@ def test_answers_become_verdicts_that_can_be_judged_again(run: Run) -> None:
         "OVK.7.3": "attested",
         "OVK.7.5": "not_tested",
         "NIB.A.9.4.1": "attested",
+        "APP.19": "attested",
     }
     assert code == 1
     assert _rejudged(report) == 0

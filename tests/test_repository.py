@@ -170,8 +170,6 @@ def test_recorded_coverage_is_that_of_the_features() -> None:
 
 
 NOT_YET_SHOWN = {
-    "APP.19": "what is handed in for the Zorgaanbiederslijst, which a ZA gateway does not fetch (AMB.9)",
-    "META.[78]": "the addresses of the lists",
     "CAT.*": "what a data service holds",
 }
 """Requirements of a ZA gateway that no scenario shows: patterns of their ids, and what a scenario would have to be about."""

@@ -3,7 +3,7 @@ Feature: Every PGO with every ZA gateway
 
   Several ZA gateways at once, under names of their own: what belongs to one never reaches the other.
 
-  @UC-V.step.2 @GRD.P1
+  @UC-V.step.2 @GRD.P1 @META.8
   Rule: Every choice goes to its own ZA gateway
 
     @id:two-at-once @needs:offers=2

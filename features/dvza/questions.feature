@@ -102,3 +102,14 @@ Feature: Questions to the vendor
       Given the PGO holds a code for Roos
       When the vendor answers the question "access-restriction"
       Then the vendor states that access to information is restricted
+
+  @APP.19
+  Rule: What is handed in for the Zorgaanbiederslijst was validated
+
+    @id:question-zal-entries @needs:hook=questions @order:asked
+    Scenario: The vendor is asked how entries of the Zorgaanbiederslijst are validated
+      Aan de leverancier wordt gevraagd hoe opgaven voor de Zorgaanbiederslijst worden gevalideerd.
+
+      Given the PGO holds a code for Roos
+      When the vendor answers the question "zal-entries"
+      Then the vendor states that what it hands in for the Zorgaanbiederslijst was validated

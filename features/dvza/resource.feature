@@ -32,7 +32,7 @@ Feature: FHIR requests
       When Roos and Rik collect at the same moment
       Then each person gets her own data
 
-  @P&I.4 @P&I.7
+  @P&I.4 @P&I.7 @META.8
   Rule: What is offered is delivered
 
     @id:every-offer
@@ -43,7 +43,7 @@ Feature: FHIR requests
       When the PGO collects the data of Roos from every offer
       Then every offer is served
 
-  @APP.R3
+  @APP.R3 @META.7
   Rule: A gateway is one host
 
     @id:one-host

@@ -66,6 +66,7 @@ Feature: The lists at a PGO gateway
       Een teruggedraaide Whitelist telt als iedere andere.
 
       Given MedMij Registratie has published newer lists
+      And Roos has collected from the other ZA gateway
       When MedMij Registratie goes back to an older Whitelist, without the other node
       And Roos collects from the other ZA gateway
       Then nothing goes to the ZA gateway that the older Whitelist lacks

@@ -111,7 +111,7 @@ def collections_do_not_cross(
         yield from _collected(page, outcome_texts)
 
 
-@check("UC-V.step.2", then="every choice goes to the address of its own", raw=True)
+@check("UC-V.step.2", "META.8", then="every choice goes to the address of its own", raw=True)
 def choices_go_to_their_own_address(choices: tuple[Exchange, ...], own_addresses: tuple[str, ...]) -> Findings:
     """Whatever provider and service are chosen, the browser is sent to the address of just that pair."""
     for exchange, wanted in zip(choices, own_addresses, strict=True):

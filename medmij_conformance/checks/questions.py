@@ -66,6 +66,15 @@ def access_is_restricted(statement: Exchange) -> Findings:
     yield from stated(statement, "access-restriction", "the control in the statement of applicability, carried out")
 
 
+@check("APP.19", then="the vendor states that what it hands in for the Zorgaanbiederslijst was validated")
+def entries_are_validated(statement: Exchange) -> Findings:
+    """Entries of the gateway's own are validated before they are handed in for the Zorgaanbiederslijst, by the vendor's word.
+
+    A ZA gateway does not fetch that list; validating it on receipt is asked of those who do (AMB.9).
+    """
+    yield from stated(statement, "zal-entries", "entries that were validated before they are handed in", reading="AMB.9")
+
+
 class _Answer(NamedTuple):
     word: str
     by: str
@@ -76,7 +85,7 @@ class _Answer(NamedTuple):
         return f": {self.remark}" if self.remark else ""
 
 
-def stated(statement: Exchange, question: str, expected: str) -> Findings:
+def stated(statement: Exchange, question: str, expected: str, *, reading: str = "") -> Findings:
     """The findings on what the vendor answered to a question; ``expected`` is what a yes would mean."""
     _same_question(statement, question)
     answer = _answer(statement)
@@ -84,7 +93,7 @@ def stated(statement: Exchange, question: str, expected: str) -> Findings:
         case "yes":
             raise AttestedError(f"stated by {answer.by}{answer.remarked}")
         case "no":
-            yield Finding(expected=expected, observed=f"{answer.by} says no{answer.remarked}")
+            yield Finding(expected=expected, observed=f"{answer.by} says no{answer.remarked}", reading=reading)
         case "not applicable":
             said = f"{answer.by} says that this does not apply{answer.remarked}"
             raise NotApplicableError(f"{said} (only a recommendation can be set aside so)")

@@ -123,7 +123,7 @@ def persons_do_not_cross(
             raise CannotJudgeError("the ids in the data do not tell the persons apart, or are others at each request")
 
 
-@check("P&I.4", "P&I.7", then="every offer is served")
+@check("P&I.4", "P&I.7", "META.8", then="every offer is served")
 def every_offer_is_served(collected: Exchanges) -> Findings:
     """A collection of each offer, with the scope of its own data service, ends in a FHIR resource."""
     for exchange in collected:
@@ -134,7 +134,7 @@ def every_offer_is_served(collected: Exchanges) -> Findings:
             yield Finding(expected="status 200 with a FHIR resource", observed=observed)
 
 
-@check("APP.R3", then="one host serves all of the gateway")
+@check("APP.R3", "META.7", then="one host serves all of the gateway")
 def one_host_serves_all(authorization_endpoint: str, token_endpoint: str, resource_endpoint: str) -> Findings:
     """The three endpoints of an offer are on one host."""
     hosts = {urlsplit(address).hostname for address in (authorization_endpoint, token_endpoint, resource_endpoint)}

@@ -64,6 +64,7 @@ PRACTICE = (
     "suspension",
     "exit",
     "access-restriction",
+    "zal-entries",
 )
 """What cannot be seen of a gateway and the people behind it, and is asked."""
 

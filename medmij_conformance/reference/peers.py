@@ -4,14 +4,11 @@ OpenSSL builds the chain and judges what X.509 says of it; ``is_forgiven`` is wh
 method per rule, and raises ``RefusedError``.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 from cryptography import x509
 from cryptography.x509 import ocsp
 
-from medmij_conformance.protocol import lists
 from medmij_conformance.reference.revocation import NoStatusError, Revocation
 
 
@@ -120,27 +117,6 @@ class Peers:
     def is_listed(self, name: str, listed: Collection[str]) -> bool:
         """The very name, whatever its case."""
         return name.lower() in {each.lower() for each in listed}
-
-
-def keep_lists(folder: Path, arguments: Mapping[str, Any]) -> None:
-    """Keep the lists (name of the file: contents) that came with the word that there are new ones; what is absent is gone."""
-    for name in ("whitelist.xml", "oauthclientlist.xml", "zorgaanbiederslijst.xml") if "lists" in arguments else ():
-        text = arguments["lists"].get(name)
-        if text is not None:
-            (folder / name).write_text(text, encoding="utf-8")
-        elif name == "whitelist.xml":
-            (folder / name).unlink(missing_ok=True)
-
-
-def whitelisted(path: Path) -> list[str] | None:
-    """The node names of a Whitelist; None when there is none to be had. Raises ``TypeError`` for another list."""
-    try:
-        whitelist = lists.parse(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(whitelist, lists.Whitelist):
-        raise TypeError("the settings name a whitelist that is another list")
-    return [node.hostname for node in whitelist.nodes]
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:

@@ -60,6 +60,12 @@ def no_statement_of_applicability(gateway: Dvza) -> None:
     gateway.practice["access-restriction"] = False
 
 
+@DEVIATIONS("entries_are_validated")
+def entries_handed_in_unread(gateway: Dvza) -> None:
+    """What is handed in for the Zorgaanbiederslijst is not validated before (APP.19)."""
+    gateway.practice["zal-entries"] = False
+
+
 @DEVIATIONS()
 def recommendation_set_aside(gateway: Dvza) -> None:
     """The vendor says that the supplied screen does not apply to it, which a recommendation allows."""
