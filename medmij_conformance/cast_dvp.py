@@ -8,7 +8,7 @@ import threading
 import time
 from collections import ChainMap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -30,6 +30,7 @@ from medmij_conformance.protocol.tls import ClientHello
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import HarnessNode, Offer, Target, TargetError, authority
 from medmij_conformance.verdict import NotSeenError
+from medmij_conformance.wardrobe import Wardrobe
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.attended import Operator
 from medmij_conformance.wire.client import Client, Limits
@@ -65,14 +66,6 @@ MINTED = "minted"
 """The identity of the ZA gateway when it shows a certificate that was made for the occasion."""
 
 
-@dataclass(slots=True)
-class Costume:
-    """A certificate that the back channel shows instead of the usual ones; ``waits``: not before a token was issued."""
-
-    credential: pki.Credential
-    waits: bool
-
-
 class DvpCast:
     """Everybody the harness plays towards one PGO gateway. ``folder`` takes the keys of this run; it is private and short-lived.
 
@@ -105,7 +98,7 @@ class DvpCast:
             self._close_office()
             raise
         self.back = self._servers[-1]
-        self._costume: Costume | None = None
+        self._wardrobe = Wardrobe(self.back)
         self.presented: tuple[x509.Certificate, ...] = ()
         self._published = tempfile.TemporaryDirectory(prefix="medmij-conformance-lists-")
         self._lists = _publish(target, Path(self._published.name))
@@ -154,19 +147,11 @@ class DvpCast:
     def wear(self, credential: pki.Credential, *, from_token_on: bool = False) -> None:
         """From now on (or once a token has been issued) show this certificate on the back channel, until ``undress``."""
         self.back.contacts.clear()
-        self._costume = Costume(credential, waits=from_token_on)
-        if not from_token_on:
-            self._dress(self._costume)
+        self._wardrobe.wear(credential, from_token_on=from_token_on)
 
     def undress(self) -> None:
         """Show the usual certificates again."""
-        self._costume = None
-        self.back.undress()
-
-    def _dress(self, costume: "Costume") -> None:
-        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-            self.back.wear(*costume.credential.write(Path(folder), "minted"), weak=True)
-        costume.waits = False
+        self._wardrobe.undress()
 
     def collection(self, deviation: str = "", *, offer: Offer | None = None, browser: UserAgent | None = None) -> Collection:
         """A new collection of an offer (the first one of the target file), in which the ZA gateway has one deviation, or none.
@@ -306,10 +291,8 @@ class DvpCast:
         reply = self.za.answer(request)
         if reply.delay_s:
             (reply.flow.may_come if reply.flow else threading.Event()).wait(reply.delay_s)
-        costume = self._costume
-        minted = costume is not None and not costume.waits
-        if costume and costume.waits and reply.endpoint == "token":  # the next request needs a session of its own
-            self._dress(costume)
+        minted = self._wardrobe.is_worn
+        if reply.endpoint == "token" and self._wardrobe.token_issued():
             reply = replace(reply, response=replace(reply.response, headers=(*reply.response.headers, ("Connection", "close"))))
         self._record(request, reply, peer, started, at, MINTED if minted else "pgo")
         return reply.response

@@ -185,7 +185,9 @@ def tokens_must_be_uuids(gateway: Dvp) -> None:
 @DEVIATIONS("unmet_gateway_works")
 def known_gateways_alone(gateway: Dvp) -> None:
     """Only ZA gateways with which there is an arrangement are spoken to (GRD.P1, REL.3)."""
-    gateway.whitelist = {"za.harness.test"}
+    conformant = gateway.take_lists
+    gateway.take_lists = lambda sources, _whitelist: conformant(sources, ["za.harness.test"])
+    gateway.take_lists(tuple(gateway.sources.values()), None)
 
 
 @DEVIATIONS("every_page_is_fetched")

@@ -1,0 +1,51 @@
+"""The certificate that a listener of ours shows for a while instead of its usual ones."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+from medmij_conformance import pki
+from medmij_conformance.wire.server import Server
+
+
+class Wardrobe:
+    """What one server wears. The scenario puts it on and takes it off, while serving threads may be about to put it on:
+    what was taken off before they got to it stays off.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._lock = threading.Lock()
+        self._waiting: pki.Credential | None = None
+        self._worn = False
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether another certificate than the usual ones is shown now."""
+        return self._worn
+
+    def wear(self, credential: pki.Credential, *, from_token_on: bool = False) -> None:
+        """Show this certificate from now on, or once a token was issued, until ``undress``."""
+        with self._lock:
+            self._waiting = credential
+            if not from_token_on:
+                self._put_on(credential)
+
+    def token_issued(self) -> bool:
+        """Put on what waits for a token. Gives whether there was something: the next request then needs a session of its own."""
+        with self._lock:
+            if self._waiting is None:
+                return False
+            self._put_on(self._waiting)
+            return True
+
+    def undress(self) -> None:
+        """Show the usual certificates again."""
+        with self._lock:
+            self._waiting, self._worn = None, False
+            self._server.undress()
+
+    def _put_on(self, credential: pki.Credential) -> None:
+        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
+            self._server.wear(*credential.write(Path(folder), "minted"), weak=True)
+        self._waiting, self._worn = None, True
