@@ -183,23 +183,18 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "sent-on-by-302",
         "addresses-in-upper-case",
         "long-states",
-    ),
-    (
         "balancer-before-the-pgo",
-        "client-of-a-server-runtime",
-    ),
-    (
         "requests-in-chunks",
         "searches-by-post",
-    ),
-    (
-        "capabilities-first",
-        "asks-again-within-the-lifetime",
+        "client-of-a-server-runtime",
     ),
     (
         "states-are-uuids",
         "one-moment-please",
+        "connections-kept",
         "asks-to-continue",
+        "capabilities-first",
+        "asks-again-within-the-lifetime",
     ),
 )
 """Oddities that the selftest switches on together."""
