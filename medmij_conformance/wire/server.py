@@ -166,7 +166,7 @@ class Server:
         self._settings = settings or TlsSettings()
         self._files, self._others = (certificate, key), dict(others or {})
         self._renew()
-        self._worn: tuple[SSL.Context, dict[str, SSL.Context]] | None = None
+        self._usual: SSL.Context | None = None  # what is shown again after ``undress``
         self.contacts: list[Contact] = []
         self.clear_text = False
         self._socket = socket.create_server(listen, backlog=256)
@@ -202,18 +202,17 @@ class Server:
             self._renew()
 
     def _renew(self) -> None:
-        self._context = self._new_context(*self._files)
-        self._by_name = {name: self._new_context(*files) for name, files in self._others.items()}
+        self._context = self._new_context(*self._files, {name: self._new_context(*files) for name, files in self._others.items()})
 
     def wear(self, certificate: Path, key: Path, *, weak: bool = False) -> None:
         """From the next connection on, show this certificate under every name, until ``undress``. ``weak``: with a short key."""
-        self._worn = self._worn or (self._context, self._by_name)
-        self._context, self._by_name = self._new_context(certificate, key, weak=weak), {}
+        self._usual = self._usual or self._context
+        self._context = self._new_context(certificate, key, weak=weak)
 
     def undress(self) -> None:
         """Show the usual certificates again."""
-        if self._worn:
-            (self._context, self._by_name), self._worn = self._worn, None
+        if self._usual:
+            self._context, self._usual = self._usual, None
 
     def settled(self, limit_s: float = 2.0) -> list[Contact]:
         """The connections since ``contacts`` was cleared, once each of them has brought a request or has ended."""
@@ -222,19 +221,15 @@ class Server:
             time.sleep(0.01)
         return list(self.contacts)
 
-    def _new_context(self, certificate: Path, key: Path, *, weak: bool = False) -> SSL.Context:
+    def _new_context(
+        self, certificate: Path, key: Path, by_name: Mapping[str, SSL.Context] | None = None, *, weak: bool = False
+    ) -> SSL.Context:
+        """What a connection begins with; ``by_name`` is what it goes on with when its client asks for such a name (SNI)."""
         settings = replace(self._settings, suites=f"{self._settings.suites}:@SECLEVEL=0") if weak else self._settings
         context = _context(certificate, key, self._authorities, settings)
         demand(context, self._client_certificate, self._gate)
-        context.set_tlsext_servername_callback(self._choose)
+        context.set_tlsext_servername_callback(functools.partial(_choose, by_name or {}))
         return context
-
-    def _choose(self, connection: SSL.Connection) -> None:
-        """The certificate for the name that the client asks for."""
-        name = (connection.get_servername() or b"").decode("latin-1").lower()
-        connection.get_app_data().server_name = name
-        if name in self._by_name:
-            connection.set_context(self._by_name[name])
 
     def start(self) -> None:
         """Accept connections in a thread of its own."""
@@ -298,6 +293,14 @@ class Server:
             contact.server_name, contact.shown = line.seen.server_name, line.shown
         contact.finished_handshake = True
         return line
+
+
+def _choose(by_name: Mapping[str, SSL.Context], connection: SSL.Connection) -> None:
+    """Go on with the certificate for the name that the client asks for."""
+    name = (connection.get_servername() or b"").decode("latin-1").lower()
+    connection.get_app_data().server_name = name
+    if name in by_name:
+        connection.set_context(by_name[name])
 
 
 def _first_words(plain: socket.socket) -> bytes:
