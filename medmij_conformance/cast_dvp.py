@@ -144,10 +144,13 @@ class DvpCast:
         if self.office:
             self.office.close()
 
-    def wear(self, credential: pki.Credential, *, from_token_on: bool = False) -> None:
-        """From now on (or once a token has been issued) show this certificate on the back channel, until ``undress``."""
+    def wear(self, credential: pki.Credential, *, from_token_on: bool = False, staple: bytes = b"") -> None:
+        """From now on (or once a token has been issued) show this certificate on the back channel, until ``undress``.
+
+        ``staple``: an OCSP answer that goes with it to whoever wants one.
+        """
         self.back.contacts.clear()
-        self._wardrobe.wear(credential, from_token_on=from_token_on)
+        self._wardrobe.wear(credential, from_token_on=from_token_on, staple=staple)
 
     def undress(self) -> None:
         """Show the usual certificates again."""

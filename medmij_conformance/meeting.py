@@ -77,9 +77,13 @@ _SIGNS = ("alert", "closed the connection", "reset", "Broken pipe")  # that the 
 _STALE_S = 300  # a code or a token that was left for so long is left alone
 
 
-def _facts(office: Office, caller: str, about: str, manner: str, serials: list[int], before: list[int]) -> Observation:
-    asked = [now - then for now, then in zip(office.times_asked(serials), before, strict=True)]
-    return Observation("meeting", {"caller": caller, "about": about, "manner": manner, "kind": KINDS[manner], "asked": asked})
+def _facts(
+    office: Office, caller: str, about: str, manner: str, serials: list[int], before: list[int], stapled: Sequence[int] = ()
+) -> Observation:
+    new = [office.tsp.questions(serial)[then:] for serial, then in zip(serials, before, strict=True)]
+    facts = {"caller": caller, "about": about, "manner": manner, "kind": KINDS[manner]}
+    asked, nonces = [len(each) for each in new], [sum(question.nonce for question in each) for each in new]
+    return Observation("meeting", {**facts, "asked": asked, "nonces": nonces, "stapled": list(stapled)})
 
 
 def _office(office: Office | None) -> Office:
@@ -303,16 +307,19 @@ class DvpGate:
         shown = [_shown("back", target.gateway.hostname, "client", self.cast.presented, target.trust.ca)]
         return (*shown, *_looked_at(self.cast.client, [("front", target.gateway.redirect_uri, front)]))
 
-    def meet(self, defect: str = "", manner: str = GOOD, *, from_token_on: bool = False) -> Meeting:
+    def meet(self, defect: str = "", manner: str = GOOD, *, from_token_on: bool = False, stapling: bool = False) -> Meeting:
+        """``stapling``: the ZA gateway sends what the responder says in its handshake, to a PGO gateway that wants that."""
         office, host = _office(self.cast.office), self.cast.target.harness.hostname
-        return self._meet(office, _mint(office, host, defect, manner), defect, manner, from_token_on)
+        return self._meet(office, _mint(office, host, defect, manner), defect, manner, from_token_on, stapling)
 
     def meet_again(self, meeting: Meeting, manner: str) -> Meeting:
         office = _office(self.cast.office)
         _speak_of(office, meeting, manner)
-        return self._meet(office, meeting.credentials[0], "", manner, False)
+        return self._meet(office, meeting.credentials[0], "", manner, from_token_on=False, stapling=False)
 
-    def _meet(self, office: Office, credential: pki.Credential, defect: str, manner: str, from_token_on: bool) -> Meeting:
+    def _meet(
+        self, office: Office, credential: pki.Credential, defect: str, manner: str, from_token_on: bool, stapling: bool
+    ) -> Meeting:
         collection = self.cast.collection()
         collection.begin()
         if not collection.location:
@@ -320,7 +327,8 @@ class DvpGate:
         serial = credential.certificate.serial_number
         before = office.times_asked([serial])
         try:
-            self.cast.wear(credential, from_token_on=from_token_on)
+            staple = office.tsp.staple(credential) if stapling else b""
+            self.cast.wear(credential, from_token_on=from_token_on, staple=staple)
             collection.come_back()
             contacts = [contact for contact in self.cast.back.settled() if contact.shown == serial]
         finally:
@@ -329,7 +337,8 @@ class DvpGate:
         came = next((e for e in collection.seen(place) if e.identity == MINTED), None)
         if came is None:
             came = self._unanswered(collection, place, contacts)
-        facts = _facts(office, "gateway", defect, manner, [serial], before)
+        stapled = sum(contact.stapled for contact in contacts)
+        facts = _facts(office, "gateway", defect, manner, [serial], before, [stapled])
         return Meeting(exchanges=(came,), facts=facts, credentials=(credential,))
 
     def _unanswered(self, collection: Flow, place: str, contacts: list[Contact]) -> Exchange:

@@ -393,12 +393,12 @@ def ocsp_answer(
     serial: int | None = None,
     this_update: datetime | None = None,
     next_update: datetime | Literal["default"] | None = "default",
-    nonce: bool = True,
+    nonce: bool | bytes = True,
 ) -> bytes:
     """A signed OCSP answer in DER: ``status`` is good, revoked (an hour ago) or unknown; valid for an hour from now.
 
     ``serial`` is another than was asked about; ``next_update`` None leaves it out; a nonce comes back when there was one and
-    ``nonce``. A delegated signer's certificate is inside.
+    ``nonce``: the same, or these octets instead. A delegated signer's certificate is inside.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     begins = this_update or now - timedelta(minutes=1)  # against slow clocks
@@ -419,7 +419,7 @@ def ocsp_answer(
         builder = builder.certificates([signer.certificate])
     asked = next((e.value for e in request.extensions if isinstance(e.value, x509.OCSPNonce)), None)
     if nonce and asked:
-        builder = builder.add_extension(asked, critical=False)
+        builder = builder.add_extension(x509.OCSPNonce(nonce) if isinstance(nonce, bytes) else asked, critical=False)
     return builder.sign(signer.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 

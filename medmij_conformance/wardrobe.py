@@ -16,7 +16,7 @@ class Wardrobe:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._lock = threading.Lock()
-        self._waiting: pki.Credential | None = None
+        self._waiting: tuple[pki.Credential, bytes] | None = None
         self._worn = False
 
     @property
@@ -24,19 +24,22 @@ class Wardrobe:
         """Whether another certificate than the usual ones is shown now."""
         return self._worn
 
-    def wear(self, credential: pki.Credential, *, from_token_on: bool = False) -> None:
-        """Show this certificate from now on, or once a token was issued, until ``undress``."""
+    def wear(self, credential: pki.Credential, *, from_token_on: bool = False, staple: bytes = b"") -> None:
+        """Show this certificate from now on, or once a token was issued, until ``undress``.
+
+        ``staple``: an OCSP answer that goes with it to whoever wants one.
+        """
         with self._lock:
-            self._waiting = credential
+            self._waiting = credential, staple
             if not from_token_on:
-                self._put_on(credential)
+                self._put_on(*self._waiting)
 
     def token_issued(self) -> bool:
         """Put on what waits for a token. Gives whether there was something: the next request then needs a session of its own."""
         with self._lock:
             if self._waiting is None:
                 return False
-            self._put_on(self._waiting)
+            self._put_on(*self._waiting)
             return True
 
     def undress(self) -> None:
@@ -45,7 +48,7 @@ class Wardrobe:
             self._waiting, self._worn = None, False
             self._server.undress()
 
-    def _put_on(self, credential: pki.Credential) -> None:
+    def _put_on(self, credential: pki.Credential, staple: bytes) -> None:
         with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-            self._server.wear(*credential.write(Path(folder), "minted"), weak=True)
+            self._server.wear(*credential.write(Path(folder), "minted"), weak=True, staple=staple)
         self._waiting, self._worn = None, True

@@ -34,6 +34,11 @@ def shows_while(manner: str, gate: Gate) -> Meeting:
     return gate.meet(manner=manner)
 
 
+@when(parsers.parse("the ZA gateway sends along in its handshake what the responder {manner}"), target_fixture="meeting")
+def sends_along(manner: str, gate: DvpGate) -> Meeting:
+    return gate.meet(manner=manner, stapling=True)
+
+
 @given("a node of ours has shown a certificate whose good answer has run out", target_fixture="earlier")
 def has_shown(gate: Gate, begun: list[Brief]) -> Meeting:
     brief = begun.pop() if begun else meet_briefly(gate)

@@ -47,8 +47,10 @@ def test_what_is_lacking_is_told(target: Target, lack: dict[str, None], tags: tu
     assert words in barred_checks([planned(*tags)], without, frozenset())["a_check"]
 
 
-def test_a_soft_fail_is_told_from_no_check(reference: SimpleNamespace, medmij: Any, tmp_path: Path) -> None:
-    """Two runs against the reference, from the command line: the finding says which of the two it is."""
+def test_hard_fail_soft_fail_and_no_check_are_told_apart(reference: SimpleNamespace, medmij: Any, tmp_path: Path) -> None:
+    """Three runs against the reference, from the command line: one passes, and a finding says which of the others it is."""
+    done = medmij("run", reference.target, "--only", "RFC6960.g", "--report-dir", tmp_path / "hard-fail", timeout=300)
+    assert done.returncode == 0, done.stderr
     seen = {}
     for name in ("status-soft-fail", "status-not-asked"):
         reference.deviate(name)

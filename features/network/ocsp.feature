@@ -86,6 +86,13 @@ Feature: OCSP
         | hangs up                            |
         | says nothing                        |
 
+    @id:ocsp-nobody-to-ask @needs:pki @needs:ocsp
+    Scenario: Without a responder that could be asked there is no session
+      Zonder responder om te bevragen is er geen sessie.
+
+      When a node of ours shows a certificate that names no responder
+      Then without an answer there is no session
+
   @RFC6960.f
   Rule: The answer is that of the authority, about this certificate
 
@@ -103,6 +110,7 @@ Feature: OCSP
         | lets a certificate without that right sign the answer   |
         | lets a responder sign whose own certificate has expired |
         | answers about another certificate                       |
+        | gives an answer with the nonce of another question      |
 
   @RFC6960.g
   Rule: The answer is current

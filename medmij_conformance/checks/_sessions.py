@@ -20,11 +20,17 @@ _REFUSALS = {400, 401, 403, 495, 496}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One session: ``way`` is ``open``, ``refused by HTTP`` or ``refused``; ``asked``: how often the responder was asked."""
+    """One session: ``way`` is ``open``, ``refused by HTTP`` or ``refused``.
+
+    ``asked``: how often the responder was asked; ``nonces``: how many of these questions had one; ``stapled``: how often its answer
+    went to the gateway in the handshake.
+    """
 
     exchange: Exchange
     way: str
     asked: int
+    nonces: int
+    stapled: int
 
     @property
     def seen(self) -> str:
@@ -39,10 +45,12 @@ class Session:
 
 def sessions_of(exchanges: Iterable[Exchange], meeting: Observation) -> Iterator[Session]:
     """The sessions of a meeting. Raises ``CannotJudgeError`` for one that ended for a reason of its own."""
-    we_called = meeting.facts["caller"] == "harness"
-    asked = [*meeting.facts["asked"]]
-    for exchange in exchanges:
-        yield Session(exchange=exchange, way=_way(exchange, we_called=we_called), asked=asked.pop(0) if asked else 0)
+    facts = meeting.facts
+    we_called = facts["caller"] == "harness"
+    counts = {name: dict(enumerate(facts[name])) for name in ("asked", "nonces", "stapled")}
+    for place, exchange in enumerate(exchanges):
+        heard = {name: count.get(place, 0) for name, count in counts.items()}
+        yield Session(exchange=exchange, way=_way(exchange, we_called=we_called), **heard)
 
 
 def _way(exchange: Exchange, *, we_called: bool) -> str:
@@ -71,21 +79,23 @@ def refused(
     exchanges: Iterable[Exchange],
     meeting: Observation,
     *,
-    open_is: Callable[[Session], tuple[str, Outcome, str]],
-    must_have_asked: bool = False,
+    open_is: Callable[[Session], tuple[str, Outcome, str] | None],
+    must_have_heard: bool = False,
 ) -> Findings:
     """A finding for each session of a meeting that there should not have been.
 
-    ``open_is`` says of an open session what was seen, how bad that is, and by which reading. ``must_have_asked``: a refusal proves
-    something only if the responder was asked. What fails is told even when another session proves nothing.
+    ``open_is`` says of an open session what was seen, how bad that is, and by which reading; None: it was right to open it.
+    ``must_have_heard``: a refusal proves something only if the responder was asked, or its answer came in the handshake. What fails
+    is told even when another session proves nothing.
     """
     findings, unproven = [], ""
     for session in sessions_of(exchanges, meeting):
         if session.way == "open":
-            observed, outcome, reading = open_is(session)
-            findings.append(Finding(expected=NO_SESSION, observed=observed, outcome=outcome, reading=reading))
+            if objection := open_is(session):
+                observed, outcome, reading = objection
+                findings.append(Finding(expected=NO_SESSION, observed=observed, outcome=outcome, reading=reading))
             continue
-        if must_have_asked and not session.asked:
+        if must_have_heard and not (session.asked or session.stapled):
             unproven = "reason unknown: the session was refused, but the responder was not asked about the certificate"
         elif session.way == "refused by HTTP":
             findings.append(_by_http(session))

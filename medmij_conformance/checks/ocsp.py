@@ -2,11 +2,15 @@
 
 Proof is twofold: how the session went, and whether the responder was asked. A refusal without a question proves nothing: its reason
 is unknown. The finding tells apart who asks nobody, who goes on without an answer (soft fail), and who goes on in spite of one.
+An answer that the node sends along in its handshake (stapling) is heard as one that was asked for (AMB.13).
 """
 
 from medmij_conformance.checks import _sessions as sessions_
 from medmij_conformance.evidence import Exchange, Observation
 from medmij_conformance.verdict import OWN, CannotJudgeError, Finding, Findings, Outcome, check
+
+_NOBODY_TO_ASK = "names no responder"
+_OF_ANOTHER_QUESTION = "of another question"
 
 
 @check("RFC6960.a", then="the authority is asked about the certificate", twin=OWN, raw=True)
@@ -43,7 +47,7 @@ def without_an_answer_there_is_no_session(sessions: tuple[Exchange, ...], meetin
 
 @check("RFC6960.f", then="the answer of somebody else opens no session", twin=OWN, raw=True)
 def answer_of_somebody_else_opens_no_session(sessions: tuple[Exchange, ...], meeting_facts: Observation) -> Findings:
-    """A good answer that is not the authority's, or not about this certificate, opens no session."""
+    """A good answer that is not the authority's, not about this certificate, or not to this question, opens no session."""
     yield from _refused(sessions, meeting_facts)
 
 
@@ -60,13 +64,21 @@ def revocation_is_noticed_in_time(sessions: tuple[Exchange, ...], meeting_facts:
 
 
 def _refused(exchanges: tuple[Exchange, ...], meeting: Observation) -> Findings:
-    manner, kind = meeting.facts["manner"], meeting.facts["kind"]
+    manner, kind, about = (meeting.facts[name] for name in ("manner", "kind", "about"))
+    nobody = about == _NOBODY_TO_ASK
 
-    def judged(session: sessions_.Session) -> tuple[str, Outcome, str]:
-        if not session.asked:
+    def judged(session: sessions_.Session) -> tuple[str, Outcome, str] | None:
+        if nobody:  # who knows of a responder by itself asks that one
+            told = f"{session.seen} with a certificate that {about}, and no question: the gateway went on without an answer"
+            return None if session.asked else (told, Outcome.FAIL, "AMB.13")
+        if not session.asked and not session.stapled:
             return f"{session.seen}, and no question to the responder: the status is not checked", Outcome.FAIL, "AMB.13"
-        heard = f"the responder was asked and {manner}"
+        if kind == _OF_ANOTHER_QUESTION and session.asked and not session.nonces:
+            return None  # without a nonce in the question there was none in the answer: it was a good one
+        heard = (
+            f"the responder was asked and {manner}" if session.asked else f"by the answer in the handshake the responder {manner}"
+        )
         how = "in spite of the answer" if kind in {"revoked", "unknown"} else "without an answer that counts (soft fail)"
         return f"{session.seen}: {heard}, and the gateway went on {how}", Outcome.FAIL, "AMB.13"
 
-    yield from sessions_.refused(exchanges, meeting, open_is=judged, must_have_asked=True)
+    yield from sessions_.refused(exchanges, meeting, open_is=judged, must_have_heard=not nobody)

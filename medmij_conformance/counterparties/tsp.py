@@ -6,6 +6,7 @@ manner of answering (``ANSWERS``). Nothing here opens a socket: an answer is a `
 
 import base64
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ GOOD = "says that it is good"
 SILENT = "says nothing"
 BRIEFLY = "says that it is good for two seconds"
 BRIEFLY_S = 2
+OF_ANOTHER_QUESTION = "of another question"
 UNLISTED_HOST = "ongenode.harness.test"
 _MEDIA_TYPE = "application/ocsp-response"
 _HOUR = timedelta(hours=1)
@@ -114,10 +116,20 @@ class Tsp:
             self.asked.append(Asked(serial=question.serial_number, method=method, nonce=nonce))
         return ANSWERS[self.manners.get(question.serial_number, GOOD)](self, question)
 
+    def staple(self, credential: pki.Credential) -> bytes:
+        """What the node of a certificate has been told about it, to send along in its handshakes."""
+        serial, issuer = credential.certificate.serial_number, self.authority_of(credential.certificate.serial_number)
+        builder = ocsp.OCSPRequestBuilder().add_certificate(credential.certificate, issuer.certificate, hashes.SHA1())  # noqa: S303
+        return ANSWERS[self.manners.get(serial, GOOD)](self, builder.build()).body or b""
+
+    def questions(self, serial: int) -> list[Asked]:
+        """What somebody has asked about a certificate, in order."""
+        with self._lock:
+            return [asked for asked in self.asked if asked.serial == serial]
+
     def times_asked(self, serial: int) -> int:
         """How often somebody has asked about a certificate."""
-        with self._lock:
-            return sum(asked.serial == serial for asked in self.asked)
+        return len(self.questions(serial))
 
     def authority_of(self, serial: int) -> pki.Authority:
         """Who has issued a certificate."""
@@ -261,6 +273,12 @@ def _other(tsp: Tsp, question: ocsp.OCSPRequest) -> Word:
     return Word(body=pki.ocsp_answer(question, _by(tsp, question), serial=question.serial_number + 1))
 
 
+@_answers("gives an answer with the nonce of another question", OF_ANOTHER_QUESTION)
+def _to_another(tsp: Tsp, question: ocsp.OCSPRequest) -> Word:
+    """Who has sent no nonce gets none: to him it is a good answer."""
+    return Word(body=pki.ocsp_answer(question, _by(tsp, question), nonce=os.urandom(16)))
+
+
 @_answers("gives an answer that ran out an hour ago", "not current")
 def _old(tsp: Tsp, question: ocsp.OCSPRequest) -> Word:
     now = datetime.now(UTC).replace(microsecond=0)
@@ -385,6 +403,11 @@ def _critical(tsp: Tsp, host: str) -> pki.Credential:
 @_defect("was issued by an authority with a critical extension that nobody knows", below=True)
 def _by_critical(tsp: Tsp, host: str) -> pki.Credential:
     return tsp.issue(host, by=tsp.below(extensions=(_CRITICAL,)))
+
+
+@_defect("names no responder")
+def _unaskable(tsp: Tsp, host: str) -> pki.Credential:
+    return tsp.issue(host, ocsp_url="")
 
 
 # --- it is for something else ---

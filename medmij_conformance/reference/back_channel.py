@@ -100,24 +100,26 @@ class BackChannel:
         if certificate:
             context.use_certificate_chain_file(str(self.certificate))
             context.use_privatekey_file(str(self.key))
-        demand(context, "require", _Outgoing(peers, host))
-        line = TlsLine(plain, context, server_name=host)
+        gate = _Outgoing(peers, host)
+        demand(context, "require", gate)
+        gate.line = line = TlsLine(plain, context, server_name=host, wants_staple=peers.wants_staple)
         line.handshake()
         return _Socket(line, plain)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Outgoing:
-    """The gate towards a node that we call."""
+    """The gate towards a node that we call, over a line."""
 
     peers: Peers
     host: str
+    line: TlsLine | None = None
 
     def is_forgiven(self, error: int, depth: int) -> bool:
         return self.peers.is_forgiven(error, depth)
 
     def admits_client(self, chain: Sequence[x509.Certificate]) -> bool:
-        return self.peers.admits_server(chain, self.host)
+        return self.peers.admits_server(chain, self.host, self.line.staple if self.line else b"")
 
 
 class _Socket(io.RawIOBase):

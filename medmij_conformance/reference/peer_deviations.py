@@ -3,11 +3,16 @@
 """
 # mypy: disable-error-code="method-assign, assignment"
 
+import base64
+import http.client
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from medmij_conformance.reference.deviation import Deviations
@@ -66,6 +71,22 @@ def register(deviations: Deviations, *also_invalid: str) -> None:
     def status_of_anybody(gateway: Gateway) -> None:
         """It does not matter who has signed an OCSP answer (RFC6960.f)."""
         gateway.peers.revocation.check_signature = lambda answer, issuer: None
+
+    @at(SOMEBODY_ELSE)
+    def nonce_not_compared(gateway: Gateway) -> None:
+        """A nonce is sent with the question, and nobody looks whether the same comes back (RFC6960.f)."""
+        gateway.peers.revocation.check_nonce = lambda answer, nonce: None
+
+    @at(NO_ANSWER)
+    def nobody_to_ask_is_enough(gateway: Gateway) -> None:
+        """The status of a certificate that names no responder is taken to be good (RFC6960.e)."""
+        conformant = gateway.peers.status_of
+
+        def status_of(chain: Sequence[x509.Certificate]) -> ocsp.OCSPCertStatus:
+            access = [each for each in chain[0].extensions if each.oid == ExtensionOID.AUTHORITY_INFORMATION_ACCESS]
+            return conformant(chain) if access else ocsp.OCSPCertStatus.GOOD
+
+        gateway.peers.status_of = status_of
 
     @at(NOT_CURRENT)
     def status_of_any_day(gateway: Gateway) -> None:
@@ -134,6 +155,49 @@ def register(deviations: Deviations, *also_invalid: str) -> None:
         _pin(gateway, 2)
 
 
+def register_stapling(deviations: Deviations) -> None:
+    """Register what is wrong with who calls other nodes, about the OCSP answers that they send along in the handshake."""
+    at = deviations
+
+    @at(SOMEBODY_ELSE, NOT_CURRENT)
+    def staple_taken_on_trust(gateway: Gateway) -> None:
+        """What a node sends along of its status is read, and nobody verifies it (RFC6960.f)."""
+        _take(gateway, lambda staple: gateway.peers.revocation.read(staple).certificate_status)
+
+    @at(REVOKED, SOMEBODY_ELSE, NOT_CURRENT)
+    def staple_is_proof_enough(gateway: Gateway) -> None:
+        """That a node sends its status along is enough, whatever it says (RFC6960.c)."""
+        _take(gateway, lambda _staple: ocsp.OCSPCertStatus.GOOD)
+
+    @at("good_answer_in_another_form_opens_a_session")
+    def staple_wanted_and_refused(gateway: Gateway) -> None:
+        """The status is asked for in the handshake, and a node that gives it is refused (RFC6960.b)."""
+
+        def take(*_: Any) -> None:
+            raise RefusedError("there was something in the handshake that nobody knows")
+
+        gateway.peers.revocation.take = take
+
+    @at()
+    def no_staple_wanted(gateway: Gateway) -> None:
+        """The status of a node is not asked for in the handshake, but at its authority alone."""
+        gateway.peers.wants_staple = False
+
+
+def register_asking(deviations: Deviations) -> None:
+    """Register other ways to ask for a status that are in order."""
+
+    @deviations()
+    def status_asked_by_get(gateway: Gateway) -> None:
+        """The status is asked for by GET, without a nonce (RFC 5019)."""
+        gateway.peers.revocation.new_nonce = lambda: b""
+
+        def request(connection: http.client.HTTPConnection, path: str, question: bytes) -> None:
+            connection.request("GET", f"{path.rstrip('/')}/{quote(base64.b64encode(question).decode(), safe='')}")
+
+        gateway.peers.revocation.request = request
+
+
 def register_own(deviations: Deviations, *of_the_name: str) -> None:
     """Register what is wrong with the gateway's own certificate; ``of_the_name``: what else objects to another name in it."""
     at = deviations
@@ -166,6 +230,15 @@ def register_own(deviations: Deviations, *of_the_name: str) -> None:
 
 def _forgive(gateway: Gateway, which: Callable[[int, int], bool]) -> None:
     gateway.peers.is_forgiven = which
+
+
+def _take(gateway: Gateway, believed: Callable[[bytes], ocsp.OCSPCertStatus]) -> None:
+    """Keep what a node sends along of its status for a while, as that is believed."""
+
+    def take(staple: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+        gateway.peers.revocation.keep(certificate, issuer, datetime.now(UTC) + timedelta(minutes=1), believed(staple))
+
+    gateway.peers.revocation.take = take
 
 
 def _pin(gateway: Gateway, number: int) -> None:

@@ -22,6 +22,7 @@ class Peers:
     def __init__(self, whitelist: Callable[[], Collection[str] | None], revocation: Revocation | None = None) -> None:
         self.whitelist = whitelist
         self.revocation = revocation or Revocation()
+        self.wants_staple = True
 
     def is_forgiven(self, error: int, depth: int) -> bool:
         """Whether something that OpenSSL objects to does not matter (a number of X509_V_ERR, and how far up in the chain)."""
@@ -36,10 +37,12 @@ class Peers:
             return False
         return True
 
-    def admits_server(self, chain: Sequence[x509.Certificate], host: str) -> bool:
-        """Whether we go on with a node that we have called by ``host``."""
+    def admits_server(self, chain: Sequence[x509.Certificate], host: str, staple: bytes = b"") -> bool:
+        """Whether we go on with a node that we have called by ``host``; ``staple``: what its authority says, as the node has it."""
         try:
             self.check_host(chain[0], host)
+            if staple and len(chain) > 1:
+                self.revocation.take(staple, chain[0], chain[1])
             self.check(chain)
             self.check_listed([host])
         except RefusedError:

@@ -20,6 +20,7 @@ from medmij_conformance.wire.server import Peer
 
 DEVIATIONS = Deviations()
 peers.register(DEVIATIONS)
+peers.register_asking(DEVIATIONS)
 
 # ------------------------------------------------------------------------------------------------------ who gets a list
 
@@ -338,7 +339,7 @@ def provider_with_many_services(node: Registratie) -> None:
 # -------------------------------------------------------------------------------------------- counterparts that do nothing
 
 ODDITIES_TOGETHER: tuple[tuple[str, ...], ...] = (
-    ("another-media-type", "schema-location-named", "published-every-hour"),
+    ("another-media-type", "schema-location-named", "published-every-hour", "status-asked-by-get"),
     ("media-type-with-charset", "no-white-space", "provider-with-many-services"),
 )
 """Oddities that the selftest switches on together."""

@@ -40,18 +40,38 @@ class Revocation:
             kept = self._kept.get(key)
         if kept and self.is_still_good(kept[0]):
             return kept[1]
-        nonce = os.urandom(16)
-        question = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 an identifier, no proof
-        asked = question.add_extension(x509.OCSPNonce(nonce), critical=False).build()
+        nonce = self.new_nonce()
+        question = _question(certificate, issuer)
+        asked = (question.add_extension(x509.OCSPNonce(nonce), critical=False) if nonce else question).build()
         answer = self.read(self.fetch(self.address(certificate), asked.public_bytes(serialization.Encoding.DER)))
         self.check_subject(answer, asked)
         self.check_signature(answer, issuer)
         self.check_nonce(answer, nonce)
         self.check_time(answer)
         if answer.next_update_utc:
-            with self._lock:
-                self._kept[key] = (answer.next_update_utc, answer.certificate_status)
+            self.keep(certificate, issuer, answer.next_update_utc, answer.certificate_status)
         return answer.certificate_status
+
+    def take(self, staple: bytes, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+        """Keep an answer that came with a certificate in the handshake. One that does not count is as if it were not there."""
+        try:
+            answer = self.read(staple)
+            self.check_subject(answer, _question(certificate, issuer).build())
+            self.check_signature(answer, issuer)
+            self.check_time(answer)
+        except NoStatusError:
+            return
+        if answer.next_update_utc:
+            self.keep(certificate, issuer, answer.next_update_utc, answer.certificate_status)
+
+    def keep(self, certificate: x509.Certificate, issuer: x509.Certificate, until: datetime, status: ocsp.OCSPCertStatus) -> None:
+        """Use an answer until then."""
+        with self._lock:
+            self._kept[issuer.fingerprint(hashes.SHA256()), certificate.serial_number] = (until, status)
+
+    def new_nonce(self) -> bytes:
+        """What the answer has to bring back."""
+        return os.urandom(16)
 
     def is_still_good(self, next_update: datetime) -> bool:
         """An answer is used until the next one is due."""
@@ -68,14 +88,18 @@ class Revocation:
             raise NoStatusError("the certificate names no OCSP responder")
         return str(places[0].access_location.value)
 
+    def request(self, connection: http.client.HTTPConnection, path: str, question: bytes) -> None:
+        """Ask, by POST."""
+        connection.request("POST", path or "/", question, {"Content-Type": "application/ocsp-request"})
+
     def fetch(self, url: str, question: bytes) -> bytes:
-        """The answer to a question, by POST."""
+        """The answer to a question."""
         parts = urlsplit(url)
         origin = f"{parts.hostname}:{parts.port or 80}"
         host, _, port = self.connect.get(origin, origin).rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
         try:
-            connection.request("POST", parts.path or "/", question, {"Content-Type": "application/ocsp-request"})
+            self.request(connection, parts.path, question)
             answer = connection.getresponse()
             body = answer.read(100_000)
         except (OSError, http.client.HTTPException) as error:
@@ -130,6 +154,10 @@ class Revocation:
         now = datetime.now(UTC)
         if answer.this_update_utc > now + SLACK or (answer.next_update_utc and answer.next_update_utc < now):
             raise NoStatusError("the answer is not current")
+
+
+def _question(certificate: x509.Certificate, issuer: x509.Certificate) -> ocsp.OCSPRequestBuilder:
+    return ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1())  # noqa: S303 an identifier, no proof
 
 
 def _verifies(signer: x509.Certificate, answer: ocsp.OCSPResponse) -> bool:

@@ -18,7 +18,8 @@ from typing import Literal, Protocol
 import h11
 from cryptography import x509
 from OpenSSL import SSL, crypto
-from OpenSSL._util import lib as _openssl  # for groups and early data, of which public pyOpenSSL has no word
+from OpenSSL._util import ffi as _ffi
+from OpenSSL._util import lib as _openssl  # for groups, early data and stapled answers, of which public pyOpenSSL has no word
 
 from medmij_conformance.evidence import Request, Response, Tls, header
 from medmij_conformance.protocol import tls
@@ -106,13 +107,15 @@ Handler = Callable[[Request, Peer], Response]
 class Contact:
     """One connection, as it goes: for which name, how far it came, and how it ended.
 
-    ``shown`` is the serial number of the certificate that was shown; ``requests`` counts what was asked over it; ``trouble`` is
-    what ended it before its handshake was done, in OpenSSL's words, which name the alert of the other side.
+    ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it; ``requests``
+    counts what was asked over it; ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which name the
+    alert of the other side.
     """
 
     address: str
     server_name: str = ""
     shown: int = 0
+    stapled: bool = False
     finished_handshake: bool = False
     requests: int = 0
     clear_text: bool = False
@@ -204,10 +207,16 @@ class Server:
     def _renew(self) -> None:
         self._context = self._new_context(*self._files, {name: self._new_context(*files) for name, files in self._others.items()})
 
-    def wear(self, certificate: Path, key: Path, *, weak: bool = False) -> None:
-        """From the next connection on, show this certificate under every name, until ``undress``. ``weak``: with a short key."""
+    def wear(self, certificate: Path, key: Path, *, weak: bool = False, staple: bytes = b"") -> None:
+        """From the next connection on, show this certificate under every name, until ``undress``.
+
+        ``weak``: with a short key. ``staple``: an OCSP answer that goes with it to clients that want one (RFC 6066 8).
+        """
+        context = self._new_context(certificate, key, weak=weak)
+        if staple:
+            context.set_ocsp_server_callback(_stapled, staple)
         self._usual = self._usual or self._context
-        self._context = self._new_context(certificate, key, weak=weak)
+        self._context = context
 
     def undress(self) -> None:
         """Show the usual certificates again."""
@@ -290,7 +299,7 @@ class Server:
             contact.trouble = _in_words(error)
             raise
         finally:
-            contact.server_name, contact.shown = line.seen.server_name, line.shown
+            contact.server_name, contact.shown, contact.stapled = line.seen.server_name, line.shown, line.seen.stapled
         contact.finished_handshake = True
         return line
 
@@ -363,18 +372,31 @@ class _Plain:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the callbacks of a handshake saw: complaints of OpenSSL (``depth:number``), the verified chain, the name asked for."""
+    """What the callbacks of a handshake saw: complaints of OpenSSL (``depth:number``), the verified chain, the name asked for, and
+    whether an OCSP answer was given."""
 
     errors: list[str]
     chain: dict[int, x509.Certificate]
     server_name: str = ""
+    stapled: bool = False
 
 
 class TlsLine:
     """A TLS connection over a blocking socket, with OpenSSL working in memory so that time-outs stay the socket's."""
 
-    def __init__(self, plain: socket.socket, context: SSL.Context, *, first: bytes = b"", server_name: str | None = None) -> None:
-        """``first`` is what the client has said already; ``server_name`` makes it the end of a client, who asks for that name."""
+    def __init__(
+        self,
+        plain: socket.socket,
+        context: SSL.Context,
+        *,
+        first: bytes = b"",
+        server_name: str | None = None,
+        wants_staple: bool = False,
+    ) -> None:
+        """``first`` is what the client has said already; ``server_name`` makes it the end of a client, who asks for that name.
+
+        ``wants_staple``: the client asks for an OCSP answer with the certificate of the server.
+        """
         self._socket = plain
         self._first = first
         self._tls = SSL.Connection(context, None)
@@ -383,6 +405,8 @@ class TlsLine:
         else:
             self._tls.set_tlsext_host_name(server_name.encode())
             self._tls.set_connect_state()
+            if wants_staple:
+                self._tls.request_ocsp()
         self.seen = _Seen([], {})
         self._tls.set_app_data(self.seen)
 
@@ -396,6 +420,13 @@ class TlsLine:
         """The serial number of our own certificate on this connection; 0 before one was chosen."""
         own = self._tls.get_certificate(as_cryptography=True)
         return own.serial_number if own else 0
+
+    @property
+    def staple(self) -> bytes:
+        """The OCSP answer that came with the certificate of a server, so far; with TLS 1.3 it is there when that is judged."""
+        place = _ffi.new("unsigned char **")
+        length = _openssl.SSL_get_tlsext_status_ocsp_resp(self._tls._ssl, place)
+        return bytes(_ffi.buffer(place[0], length)) if length > 0 else b""
 
     def peer(self, address: str) -> Peer:
         leaf = self._tls.get_peer_certificate(as_cryptography=True)
@@ -506,6 +537,12 @@ def _promises_more(response: Response) -> bool:
     """Whether the answer says that its body is longer than it is."""
     length = response.header("content-length") or ""
     return length.isdigit() and int(length) > len(response.body)
+
+
+def _stapled(connection: SSL.Connection, answer: bytes | None) -> bytes:
+    """Called when a client wants an OCSP answer with the certificate."""
+    connection.get_app_data().stapled = True
+    return answer or b""
 
 
 def _context(certificate: Path, key: Path, authorities: Sequence[x509.Certificate], settings: TlsSettings) -> SSL.Context:

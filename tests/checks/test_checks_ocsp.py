@@ -1,5 +1,7 @@
 """Hard fail, soft fail and no check are told apart, and a refusal without a question is never a pass."""
 
+from typing import Any
+
 import pytest
 
 from medmij_conformance.checks import ocsp
@@ -21,9 +23,13 @@ def session(*, status: int = 0, trouble: str = "tls", alert: str | None = "certi
     )
 
 
-def judged(check: Check, exchange: Exchange, asked: int, *, kind: str = "no answer", caller: str = "harness") -> Judgement:
-    facts = {"caller": caller, "about": "", "manner": "asks to try later", "kind": kind, "asked": [asked]}
-    return judge(check, {"sessions": (exchange,), "meeting_facts": Observation("meeting", facts)})
+def meeting(*asked: int, **more: Any) -> Observation:
+    facts = {"caller": "harness", "about": "", "manner": "asks to try later", "kind": "no answer", "nonces": [], "stapled": []}
+    return Observation("meeting", {**facts, "asked": [*asked], **more})
+
+
+def judged(check: Check, exchange: Exchange, asked: int, **more: Any) -> Judgement:
+    return judge(check, {"sessions": (exchange,), "meeting_facts": meeting(asked, **more)})
 
 
 @pytest.mark.parametrize(
@@ -57,9 +63,8 @@ def test_revoked_and_gone_on() -> None:
 
 def test_a_failure_is_told_although_another_session_proves_nothing() -> None:
     """One endpoint accepts, the other refuses without having asked: the first is a failure."""
-    facts = {"caller": "harness", "about": "", "manner": "hangs up", "kind": "no answer", "asked": [0, 0]}
     pair = (session(status=200), session())
-    seen = judge(ocsp.without_an_answer_there_is_no_session, {"sessions": pair, "meeting_facts": Observation("meeting", facts)})
+    seen = judge(ocsp.without_an_answer_there_is_no_session, {"sessions": pair, "meeting_facts": meeting(0, 0)})
     assert seen.outcome is Outcome.FAIL
 
 
@@ -74,3 +79,41 @@ def test_asked_in_time_is_a_pass_and_a_refusal_no_proof() -> None:
     """The question has to be asked about a session that is then opened."""
     assert judged(ocsp.status_is_asked, session(status=200), 1).outcome is Outcome.PASS
     assert judged(ocsp.status_is_asked, session(), 1).outcome is Outcome.NOT_TESTED
+
+
+@pytest.mark.parametrize(
+    ("exchange", "asked", "nonces", "outcome"),
+    [
+        (session(status=200), 1, 1, Outcome.FAIL),
+        (session(), 1, 1, Outcome.PASS),
+        (session(status=200), 1, 0, Outcome.PASS),
+        (session(status=200), 0, 0, Outcome.FAIL),
+        (session(), 0, 0, Outcome.NOT_TESTED),
+    ],
+)
+def test_the_nonce_of_another_question(exchange: Exchange, asked: int, nonces: int, outcome: Outcome) -> None:
+    """It matters to who has sent one: without a nonce in the question there was none in the answer."""
+    check, kind = ocsp.answer_of_somebody_else_opens_no_session, "of another question"
+    assert judged(check, exchange, asked, kind=kind, nonces=[nonces]).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("exchange", "asked", "outcome"),
+    [(session(status=200), 0, Outcome.FAIL), (session(), 0, Outcome.PASS), (session(status=200), 1, Outcome.PASS)],
+)
+def test_nobody_to_ask(exchange: Exchange, asked: int, outcome: Outcome) -> None:
+    """A certificate that names no responder: a refusal needs no question, and who knows the responder by itself has its answer."""
+    check, about = ocsp.without_an_answer_there_is_no_session, "names no responder"
+    assert judged(check, exchange, asked, about=about, kind="good").outcome is outcome
+
+
+def test_an_answer_in_the_handshake_is_heard() -> None:
+    """A refusal after it is for a known reason, without a question; a session in spite of it is told as what it is."""
+    facts = {"caller": "gateway", "kind": "revoked", "manner": "says that it was revoked", "stapled": [1]}
+    assert judged(ocsp.revoked_certificate_opens_no_session, session(), 0, **facts).outcome is Outcome.PASS
+    assert (
+        judged(ocsp.revoked_certificate_opens_no_session, session(), 0, **{**facts, "stapled": [0]}).outcome is Outcome.NOT_TESTED
+    )
+    seen = judged(ocsp.revoked_certificate_opens_no_session, session(status=400), 0, **facts)
+    assert seen.outcome is Outcome.FAIL
+    assert "by the answer in the handshake the responder says that it was revoked" in seen.findings[0].observed

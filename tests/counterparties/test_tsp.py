@@ -184,6 +184,40 @@ def test_the_nonce_comes_back(tsp: Tsp, authorities: pki.Hierarchy) -> None:
     assert tsp.asked[-1].nonce
 
 
+def test_the_nonce_of_another_question(tsp: Tsp, folder: Path, authorities: pki.Hierarchy) -> None:
+    """`openssl ocsp` takes it for no answer to its own question; who has sent no nonce gets none."""
+    minted = tsp.mint(HOST, manner="gives an answer with the nonce of another question").certificate
+    (folder / "leaf.pem").write_bytes(pem(minted))
+    files = ("-issuer", folder / "issuer.pem", "-cert", folder / "leaf.pem", "-CAfile", folder / "root.pem")
+    openssl("ocsp", *files, "-reqout", folder / "question.der")
+    for octets, words in (
+        ((folder / "question.der").read_bytes(), "Nonce Verify error"),
+        (question(authorities.tsp.certificate, minted), "leaf.pem: good"),
+    ):
+        (folder / "answer.der").write_bytes(tsp.hear("POST", "/", octets).body or b"")
+        (folder / "question.der").write_bytes(octets)
+        said = openssl(
+            *("ocsp", "-reqin", folder / "question.der", "-respin", folder / "answer.der", *files),
+            *("-verify_other", folder / "chain.pem"),
+        )
+        assert words in said
+
+
+def test_an_answer_to_send_along(tsp: Tsp, folder: Path) -> None:
+    """It is that of the responder, and nobody was asked; where the responder says nothing there is none."""
+    for manner, words in ((GOOD, "leaf.pem: good"), ("says that it was revoked", "leaf.pem: revoked")):
+        minted = tsp.mint(HOST, manner=manner)
+        (folder / "leaf.pem").write_bytes(pem(minted.certificate))
+        (folder / "answer.der").write_bytes(tsp.staple(minted))
+        said = openssl(
+            *("ocsp", "-respin", folder / "answer.der", "-issuer", folder / "issuer.pem", "-cert", folder / "leaf.pem"),
+            *("-CAfile", folder / "root.pem", "-verify_other", folder / "chain.pem", "-no_nonce"),
+        )
+        assert words in said
+        assert tsp.times_asked(minted.certificate.serial_number) == 0
+    assert tsp.staple(tsp.mint(HOST, manner="hangs up")) == b""
+
+
 def test_what_is_no_question_is_malformed(tsp: Tsp) -> None:
     """Octets, a wrong path and nothing are answered too."""
     for method, path, body in (("POST", "/", b"?"), ("GET", "/%%%", b""), ("POST", "/", b"")):

@@ -128,6 +128,21 @@ def test_a_refused_certificate_is_told_by_the_contact(pki: Pki, start: Start) ->
     assert not contact.requests
 
 
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_an_answer_of_the_responder_goes_with_the_certificate(start: Start, tmp_path: Path, version: str) -> None:
+    """`openssl s_client` gets it when it wants one, and not otherwise; the contact says so."""
+    server, tsp = start(), Tsp(hierarchy().tsp)
+    minted = tsp.mint(HOST)
+    server.wear(*minted.write(tmp_path, "worn"), staple=tsp.staple(minted))
+    for wanted, words in ((["-status"], "Cert Status: good"), ([], "")):
+        server.contacts.clear()
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", HOST, version, *wanted]
+        said = subprocess.run(command, input="", capture_output=True, text=True, timeout=30, check=False)
+        assert words in said.stdout
+        assert ("OCSP Response Data" in said.stdout) == bool(wanted)
+        assert server.settled()[0].stapled == bool(wanted)
+
+
 def _strange(pki: Pki) -> Path:
     path = pki.root.with_name("strange-root.pem")
     path.write_bytes(pki.strange.root.certificate_pem)

@@ -17,6 +17,8 @@ OWN_CERTIFICATE = "back_channel_has_the_own_certificate"
 RESOURCE_SERVER = "resource_server_is_validated"
 
 peers.register(DEVIATIONS, RESOURCE_SERVER)
+peers.register_stapling(DEVIATIONS)
+peers.register_asking(DEVIATIONS)
 peers.register_own(DEVIATIONS, OWN_CERTIFICATE)
 
 

@@ -183,6 +183,8 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "sent-on-by-302",
         "addresses-in-upper-case",
         "long-states",
+        "status-asked-by-get",
+        "no-staple-wanted",
         "balancer-before-the-pgo",
         "requests-in-chunks",
         "searches-by-post",
