@@ -99,7 +99,14 @@ def clear_resource(cast: Cast, journey: Journey) -> tuple[Exchange, ...]:
     return _without_tls(cast, wanted.request, "resource")
 
 
-def _without_tls(cast: Cast, wanted: Request, endpoint: str) -> tuple[Exchange, ...]:
+@pytest.fixture
+def clear_lists(nodes: RegistratieCast) -> tuple[Exchange, ...]:
+    """What came of requests for the lists without TLS."""
+    asked = [nodes.node("pgo").request(which) for which in ("zal", "whitelist")]
+    return tuple(came for each in asked for came in _without_tls(nodes, each.request, each.endpoint))
+
+
+def _without_tls(cast: Cast | RegistratieCast, wanted: Request, endpoint: str) -> tuple[Exchange, ...]:
     """The request in clear text, at the port of the endpoint and, where ``[connect]`` names it, at port 80."""
     parts = urlsplit(wanted.url)
     addresses = [f"http://{parts.hostname}:{port}" for port in (parts.port or 443, 80)]

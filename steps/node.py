@@ -78,6 +78,11 @@ def asks_data_without_tls(clear_resource: tuple[Exchange, ...]) -> None:
     """The fixture does."""
 
 
+@when("somebody asks for the lists without TLS")
+def asks_lists_without_tls(clear_lists: tuple[Exchange, ...]) -> None:
+    """The fixture does."""
+
+
 @given("the node is taken off the Whitelist", target_fixture="newest_list")
 def taken_off(gate: Gate, vendor: Hooks, target: Target, conformance: Conformance) -> Iterator[None]:
     gate.prepare()

@@ -12,6 +12,16 @@ Feature: Nothing without TLS
       When somebody collects her data with an ordinary browser
       Then nothing of all this goes in clear text
 
+  @role:registratie @NET.R1
+  Rule: MedMij Registratie gives its lists on that network alone
+
+    @id:lists-without-tls
+    Scenario: MedMij Registratie gives no list without TLS
+      MedMij Registratie geeft geen lijst zonder TLS.
+
+      When somebody asks for the lists without TLS
+      Then there is no list without TLS
+
   @role:dvza @RFC6819.4.2.1a
   Rule: The authorization server can be known by its certificate
 

@@ -3,7 +3,7 @@ Feature: Certificates that are for the other direction
 
   The PKIoverheid certificate of a gateway serves it as a server and as a client.
 
-  @role:dvza @NIB.A.10.1.1c
+  @role:dvza @role:registratie @NIB.A.10.1.1c
   Rule: A client shows a certificate for clients
 
     @id:servers-only
@@ -12,6 +12,16 @@ Feature: Certificates that are for the other direction
 
       When a node of ours shows a certificate that is for servers only
       Then the certificate for another use opens no session
+
+  @role:dvza @role:registratie @NET.5a @NET.5b
+  Rule: The name of a client that stands on the Whitelist is one of its names, letter by letter
+
+    @id:wildcard-client
+    Scenario: A client whose certificate is for every node of a domain opens no session
+      Een client met een wildcardcertificaat opent geen sessie.
+
+      When a node of ours shows a certificate that bears a wildcard
+      Then the certificate of another node opens no session
 
   @role:dvp @NIB.A.10.1.1c
   Rule: A server shows a certificate for servers

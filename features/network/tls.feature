@@ -38,6 +38,17 @@ Feature: TLS
       Then the front channel takes nothing that the guideline calls less than sufficient
       And the front channel has no option of TLS on that the guideline warns of
 
+  @NET.1c @role:registratie
+  Rule: Whoever comes to MedMij Registratie finds nothing less than sufficient
+
+    @id:tls-lists
+    Scenario: No address of MedMij Registratie takes what is less than sufficient
+      Geen adres van MedMij Registratie accepteert wat minder dan voldoende is.
+
+      Given the TLS of the back channel was probed
+      And the gateway was seen at work
+      Then no address of MedMij Registratie takes what the guideline calls less than sufficient
+
   @NET.1d @role:dvza @role:dvp @role:registratie
   Rule: The strongest comes first
 

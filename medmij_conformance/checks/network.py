@@ -87,6 +87,12 @@ def nothing_goes_in_clear_text(traffic: tuple[Exchange, ...], at_work: bool) -> 
         raise CannotJudgeError(sessions_.NOT_AT_WORK)
 
 
+@check("NET.R1", then="there is no list without TLS", twin=OWN, raw=True)
+def list_needs_tls(clear_lists: tuple[Exchange, ...]) -> Findings:
+    """Asked without TLS, MedMij Registratie gives no list: nothing, an error of HTTP, or a redirect to https."""
+    yield from _in_clear_text(clear_lists)
+
+
 @check("RFC6819.4.2.1a", then="there is no page without TLS", twin="authorization", raw=True)
 def page_needs_tls(clear: tuple[Exchange, ...]) -> Findings:
     """Asked for without TLS, the authorization endpoint gives no page: nothing, an error, or a redirect to https."""

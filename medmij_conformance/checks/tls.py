@@ -54,6 +54,18 @@ def front_channel_takes_sufficient_only(front_probes: Exchanges, tls_edition: st
         yield from _objections(parts, "front", release, edition, f"{_place(exchange)} takes")
 
 
+@check("NET.1c", then="no address of MedMij Registratie takes what the guideline calls less than sufficient")
+def lists_take_sufficient_only(back_probes: Exchanges, tls_edition: str, release: Release) -> Findings:
+    """Whoever comes to MedMij Registratie, with a browser or not, finds no version and no algorithm that is less than sufficient.
+
+    It serves no browser, and NET.1b asks more of it towards nodes; this is what holds whoever comes.
+    """
+    edition = guideline.edition(tls_edition)
+    for exchange in back_probes:
+        parts = posture.of_server(_seen(exchange), edition)
+        yield from _objections(parts, "front", release, edition, f"{_place(exchange)} takes")
+
+
 @check("NET.1b", then="the back channel has no option of TLS on that the guideline warns of")
 def back_channel_options_are_off(back_probes: Exchanges, tls_edition: str) -> Findings:
     """On the back channel compression, renegotiation by the client and early data are off."""

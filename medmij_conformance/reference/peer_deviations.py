@@ -265,5 +265,10 @@ def with_common_name(names: Callable[[x509.Certificate], list[str]]) -> Callable
     ]
 
 
+def covers(name: str, host: str) -> bool:
+    """Whether a name in a certificate is that of a node, or of every node of its domain."""
+    return host.lower() == name or (name.startswith("*.") and host.lower().partition(".")[2] == name[2:])
+
+
 def everybody_is_listed(_names: Collection[str]) -> None:
     """In the place of ``Peers.check_listed``."""

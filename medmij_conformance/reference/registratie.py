@@ -57,6 +57,7 @@ class RefusedError(ValueError):
 class Registratie:
     """``now`` are seconds on a clock that can be moved forward."""
 
+    clear_text = False  # whether its lists can be had without TLS
     back_tls = TlsSettings(suites="ECDHE+AESGCM:ECDHE+CHACHA20", groups="X25519MLKEM768:X25519:P-256:P-384")
 
     def __init__(self, register: Register, *, now: Callable[[], float], generation: str = "1.0") -> None:

@@ -73,6 +73,15 @@ def whitelist_for_every_node(node: Registratie) -> None:
     _admit_every_node(node, "whitelist")
 
 
+@DEVIATIONS(peers.OTHER_NODE)
+def wildcard_names_the_nodes(node: Registratie) -> None:
+    """A certificate for a whole domain is taken for that of a node in it that is listed (NET.5a)."""
+    node.peers.is_listed = lambda name, listed: any(peers.covers(name, each) for each in listed)
+    node.admits = lambda peer, _list: any(
+        peers.covers(name, each) for name in peer.hostnames for each in node.edition.register.participants
+    )
+
+
 # ------------------------------------------------------------------------------------------------------ what is in them
 
 
@@ -264,6 +273,19 @@ def nobody_registered(node: Registratie) -> None:
 def ssl_3(node: Registratie) -> None:
     """The Stelselnode still answers SSL 3.0 (NET.1a)."""
     node.back_tls = replace(node.back_tls, script=tls_scripts.ssl(SSL3))
+
+
+@DEVIATIONS("list_needs_tls")
+def lists_without_tls(node: Registratie) -> None:
+    """The lists can be had without TLS as well (NET.R1)."""
+    conformant, node.clear_text = node.admits, True
+    node.admits = lambda peer, which: not peer.tls_version or conformant(peer, which)
+
+
+@DEVIATIONS("lists_take_sufficient_only", "back_channel_takes_good_only")
+def nobody_gives_lists(node: Registratie) -> None:
+    """The Stelselnode takes suites in which it does not say who it is (NET.1c)."""
+    node.back_tls = replace(node.back_tls, suites="ECDHE+AESGCM:AECDH-AES128-SHA:@SECLEVEL=0")
 
 
 @DEVIATIONS("back_channel_takes_good_only")

@@ -63,6 +63,7 @@ class RegistratieProcess(Switching):
     def _put(self, reference: Registratie) -> None:
         self.server.ask_for_certificate(reference.client_certificate)
         self.server.accept(reference.back_tls)
+        self.server.clear_text = reference.clear_text
         self.node = reference
 
     def _conformant(self) -> Registratie:

@@ -107,9 +107,9 @@ Handler = Callable[[Request, Peer], Response]
 class Contact:
     """One connection, as it goes: for which name, how far it came, and how it ended.
 
-    ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it; ``requests``
-    counts what was asked over it; ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which name the
-    alert of the other side.
+    ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it;
+    ``requests`` counts what was asked over it; ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which
+    name the alert of the other side.
     """
 
     address: str

@@ -63,14 +63,15 @@ def legacy(pki: Pki) -> Iterator[int]:
         port = free.getsockname()[1]
     command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate, "-key", key, "-cipher", OLD_SUITES]
     process = subprocess.Popen(
-        [*command, "-no_tls1_3", "-serverpref", "-client_renegotiation", "-www"],
+        [*command, "-no_tls1_3", "-serverpref", "-client_renegotiation", "-quiet"],  # with -www it sleeps after each renegotiation
+        stdin=subprocess.PIPE,  # at its end the server would end too
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     _wait_for(port)
     yield port
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def _wait_for(port: int) -> None:
@@ -103,6 +104,16 @@ def test_a_modern_server(serve: Callable[..., int]) -> None:
     assert {facts["key"] for facts in seen.certificates.values()} == {"EC secp256r1"}
 
 
+def test_a_probe_is_done_within_a_second(serve: Callable[..., int]) -> None:
+    """The best of three: other work on the machine is no time of the probe."""
+    port, took = serve(), list[float]()
+    for _ in range(3):
+        began = time.monotonic()
+        probe(port)
+        took.append(time.monotonic() - began)
+    assert min(took) < 1
+
+
 @needs_openssl
 def test_an_old_server(legacy: int) -> None:
     """Old versions and suites are found, the sizes of primes and keys, and that clients may renegotiate."""
@@ -112,7 +123,7 @@ def test_an_old_server(legacy: int) -> None:
     assert {*seen.suites(tls.TLS10)} == {0x33, 0x35, 0x34}
     assert "RSA 2048" in {facts["key"] for facts in seen.certificates.values()}
     assert "2048" in {answer.prime for answer in seen.answers}
-    assert (seen.renegotiations or 0) >= 1
+    assert seen.renegotiations == 11
     assert seen.early_data is None
 
 

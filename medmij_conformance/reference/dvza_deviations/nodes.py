@@ -47,6 +47,19 @@ def subdomains_count_as_listed(gateway: Dvza) -> None:
     gateway.client_of = client_of
 
 
+@DEVIATIONS(peers.OTHER_NODE)
+def wildcard_names_the_nodes(gateway: Dvza) -> None:
+    """A certificate for a whole domain is taken for that of a node in it that is listed (NET.5a)."""
+    gateway.peers.is_listed = lambda name, listed: any(peers.covers(name, each) for each in listed)
+    conformant = gateway.client_of
+
+    def client_of(peer: Peer) -> Client | None:
+        covered = (client for client in gateway.clients.values() for name in peer.hostnames if peers.covers(name, client.hostname))
+        return conformant(peer) or next(covered, None)
+
+    gateway.client_of = client_of
+
+
 @DEVIATIONS(warns=[peers.OTHER_NODE])
 def subject_names_the_node(gateway: Dvza) -> None:
     """The common name of a certificate counts as a name of the node (NET.5a)."""
