@@ -224,6 +224,7 @@ class DvpCast:
             heard.append(self._record_wish(version, first, tls.reaction(more, closed_s)))
 
         usual = back.settings
+        back.hang_up()
         back.accept(replace(usual, script=Script(answer=lambda first: tls.wish(first, version), heard=note)))
         try:
             yield heard
@@ -294,7 +295,8 @@ class DvpCast:
         reply = self.za.answer(request)
         if reply.delay_s:
             (reply.flow.may_come if reply.flow else threading.Event()).wait(reply.delay_s)
-        minted = self._wardrobe.is_worn
+        # A connection that the PGO kept from before was opened by a certificate that we showed then.
+        minted = self._wardrobe.opened(peer.shown)
         if reply.endpoint == "token" and self._wardrobe.token_issued():
             reply = replace(reply, response=replace(reply.response, headers=(*reply.response.headers, ("Connection", "close"))))
         self._record(request, reply, peer, started, at, MINTED if minted else "pgo")

@@ -17,12 +17,16 @@ class Wardrobe:
         self._server = server
         self._lock = threading.Lock()
         self._waiting: tuple[pki.Credential, bytes] | None = None
-        self._worn = False
+        self._worn = 0  # its serial number
 
     @property
     def is_worn(self) -> bool:
         """Whether another certificate than the usual ones is shown now."""
-        return self._worn
+        return bool(self._worn)
+
+    def opened(self, serial: int) -> bool:
+        """Whether a connection that was opened with a certificate of this serial number was opened with the one that is worn."""
+        return bool(serial) and serial == self._worn
 
     def wear(self, credential: pki.Credential, *, from_token_on: bool = False, staple: bytes = b"") -> None:
         """Show this certificate from now on, or once a token was issued, until ``undress``.
@@ -45,10 +49,11 @@ class Wardrobe:
     def undress(self) -> None:
         """Show the usual certificates again."""
         with self._lock:
-            self._waiting, self._worn = None, False
+            self._waiting, self._worn = None, 0
             self._server.undress()
 
     def _put_on(self, credential: pki.Credential, staple: bytes) -> None:
         with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
             self._server.wear(*credential.write(Path(folder), "minted"), weak=True, staple=staple)
-        self._waiting, self._worn = None, True
+        self._server.hang_up()
+        self._waiting, self._worn = None, credential.certificate.serial_number

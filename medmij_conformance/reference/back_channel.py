@@ -5,6 +5,7 @@ pyOpenSSL, because what the framework asks of a certificate (its status, the Whi
 
 import http.client
 import io
+import selectors
 import socket
 import ssl
 import threading
@@ -47,19 +48,31 @@ class BackChannel:
     timeout_s: float = 8.0
     tls: ClientTls = field(default_factory=ClientTls)
     _kept: threading.local = field(default_factory=threading.local)
+    _pool: dict[str, http.client.HTTPConnection] = field(default_factory=dict)
 
     def send(
-        self, request: Request, peers: Peers, *, certificate: bool = True, chunked: bool = False, keep: bool = False
+        self,
+        request: Request,
+        peers: Peers,
+        *,
+        certificate: bool = True,
+        chunked: bool = False,
+        keep: bool = False,
+        pool: bool = False,
     ) -> Response:
         """One request, one answer, from a node that ``peers`` accepts. Raises ``NoAnswerError``.
 
-        ``chunked``: a body goes in chunks. ``keep``: the connection is kept for the next request of this thread.
+        ``chunked``: a body goes in chunks. ``keep``: the connection is kept for the next request of this thread; ``pool``: for
+        that of anybody, who dials anew when it was closed meanwhile.
         """
         parts = urlsplit(request.url)
         host, port = parts.hostname or "", parts.port or 443
         address = self.connect.get(f"{host}:{port}", f"{host}:{port}")
-        kept: dict[str, http.client.HTTPConnection] = self._kept.__dict__
+        kept: dict[str, http.client.HTTPConnection] = self._pool if pool else self._kept.__dict__
         connection = kept.pop(f"{host}:{port}", None)
+        if connection and pool and _is_over(connection):
+            connection.close()
+            connection = None
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         try:
             if self.tls.prelude:
@@ -74,7 +87,7 @@ class BackChannel:
             if connection:
                 connection.close()
             raise NoAnswerError(f"{host}: {error}") from error
-        if keep and connection.sock:
+        if (keep or pool) and connection.sock:
             kept[f"{host}:{port}"] = connection
         else:
             connection.close()
@@ -133,6 +146,9 @@ class _Socket(io.RawIOBase):
         self._plain.close()
         super().close()
 
+    def fileno(self) -> int:
+        return self._plain.fileno()
+
     def sendall(self, data: bytes) -> None:
         self._line.send(data)
 
@@ -143,6 +159,13 @@ class _Socket(io.RawIOBase):
 def _dial(address: str, timeout_s: float | None) -> socket.socket:
     name, _, port = address.rpartition(":")
     return socket.create_connection((name, int(port)), timeout=timeout_s)
+
+
+def _is_over(connection: http.client.HTTPConnection) -> bool:
+    """Whether the other side has closed a connection on which nobody asks anything."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 class _Reader(io.RawIOBase):

@@ -67,7 +67,10 @@ class TlsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who calls: its address and, on the back channel, its certificate, what it sent above that, and what OpenSSL thinks of it."""
+    """Who calls: its address and, on the back channel, its certificate, what it sent above that, and what OpenSSL thinks of it.
+
+    ``shown`` is the serial number of our own certificate on its connection, which it may have kept from before.
+    """
 
     address: str
     certificate: x509.Certificate | None = None
@@ -76,6 +79,7 @@ class Peer:
     tls_version: str = ""
     cipher: str = ""
     client_hello: bytes = b""
+    shown: int = 0
 
     def tls(self, *, client_hello: bool = False) -> Tls:
         """What its connection negotiated, as evidence; with the ClientHello when that is wanted."""
@@ -108,8 +112,8 @@ class Contact:
     """One connection, as it goes: for which name, how far it came, and how it ended.
 
     ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it;
-    ``requests`` counts what was asked over it; ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which
-    name the alert of the other side.
+    ``requests`` counts what was asked over it, and ``busy`` says that an answer is waited for; ``trouble`` is what ended it before
+    its handshake was done, in OpenSSL's words, which name the alert of the other side.
     """
 
     address: str
@@ -120,6 +124,7 @@ class Contact:
     requests: int = 0
     clear_text: bool = False
     trouble: str = ""
+    busy: bool = False
     ended: bool = False
 
 
@@ -171,6 +176,7 @@ class Server:
         self._renew()
         self._usual: SSL.Context | None = None  # what is shown again after ``undress``
         self.contacts: list[Contact] = []
+        self._open: list[tuple[Contact, socket.socket]] = []
         self.clear_text = False
         self._socket = socket.create_server(listen, backlog=256)
         self._closing = threading.Event()
@@ -218,6 +224,13 @@ class Server:
         self._usual = self._usual or self._context
         self._context = context
 
+    def hang_up(self) -> None:
+        """Close the connections that clients keep for their next request, so that this one begins with a handshake."""
+        for contact, plain in list(self._open):
+            if contact.requests and not contact.busy:
+                with contextlib.suppress(OSError):  # it ends by itself
+                    plain.shutdown(socket.SHUT_RDWR)
+
     def undress(self) -> None:
         """Show the usual certificates again."""
         if self._usual:
@@ -264,11 +277,14 @@ class Server:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         contact = Contact(address=address)
         self.contacts.append(contact)
+        held = contact, plain
+        self._open.append(held)
         try:
             with plain, contextlib.suppress(OSError, SSL.Error, h11.RemoteProtocolError):
                 self._converse(plain, contact)
         finally:
             contact.ended = True
+            self._open.remove(held)
             if len(self.contacts) > _CONTACTS_KEPT:
                 del self.contacts[0]
 
@@ -284,11 +300,12 @@ class Server:
         peer = line.peer(contact.address)
         scheme = "http" if contact.clear_text else "https"
         for request, reply in _requests(line, scheme, self._host, by_host_header=self._by_host_header):
-            contact.requests += 1
+            contact.requests, contact.busy = contact.requests + 1, True
             answer = self._handler(request, peer)
             if answer.status == HANG_UP:
                 return
             reply(answer)
+            contact.busy = False
         line.close()
 
     def _handshake(self, plain: socket.socket, contact: Contact, first: bytes) -> "TlsLine":
@@ -438,6 +455,7 @@ class TlsLine:
             tls_version=self._tls.get_protocol_version_name(),
             cipher=self._tls.get_cipher_name() or "",
             client_hello=self._first,
+            shown=self.shown,
         )
 
     def receive(self) -> bytes:

@@ -1,5 +1,6 @@
 """The server against callers that are strange, slow, rude, or of unknown descent."""
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -396,3 +398,42 @@ def test_a_body_without_end_is_cut_off(start: Start, client: MakeClient, seen: S
     assert seen == []
     large = Request(method="POST", url=f"https://{HOST}/", body=b"x" * 4_000_000)
     assert client(server.port).send(get(request=large)).status == 200
+
+
+# --- connections that are kept ---
+
+
+def test_a_kept_connection_tells_which_certificate_opened_it(pki: Pki, start: Start, seen: Seen, tmp_path: Path) -> None:
+    """The certificate that is shown meanwhile opened another one; who was hung up on begins anew, and sees it."""
+    server = start(idle_s=10.0)
+    other = pki.own.tsp.issue(HOST)
+    with contextlib.closing(http_client(pki, server)) as kept:
+        for _ in range(2):
+            kept.request("GET", "/")
+            kept.getresponse().read()
+            server.wear(*other.write(tmp_path, "worn"))
+        assert seen[0][1].shown == seen[1][1].shown != other.certificate.serial_number
+        server.hang_up()
+        assert kept.sock.recv(1) == b""
+    with contextlib.closing(http_client(pki, server)) as fresh:
+        fresh.request("GET", "/")
+        fresh.getresponse().read()
+    assert seen[2][1].shown == other.certificate.serial_number
+
+
+def test_who_waits_for_an_answer_is_not_hung_up_on(pki: Pki, start: Start) -> None:
+    """Only a connection on which nothing is asked is closed."""
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def handler(_request: Request, _peer: Peer) -> Response:
+        asked.set()
+        may_answer.wait(5)
+        return Response(status=204)
+
+    server = start(handler)
+    with contextlib.closing(http_client(pki, server)) as waiting:
+        waiting.request("GET", "/")
+        assert asked.wait(5)
+        server.hang_up()
+        may_answer.set()
+        assert waiting.getresponse().status == 204

@@ -98,6 +98,12 @@ def connections_kept(gateway: Dvp) -> None:
 
 
 @DEVIATIONS()
+def connections_pooled(gateway: Dvp) -> None:
+    """Connections to ZA gateways are kept for whoever collects next, as the HTTP clients of most server runtimes do."""
+    gateway.call = functools.partial(gateway.call, pool=True)
+
+
+@DEVIATIONS()
 def searches_by_post(gateway: Dvp) -> None:
     """A search is a POST of a form, as FHIR allows."""
     conformant = gateway.resource_request
@@ -192,6 +198,7 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
     ),
     (
         "states-are-uuids",
+        "connections-pooled",
         "one-moment-please",
         "connections-kept",
         "asks-to-continue",
