@@ -7,6 +7,7 @@ import pytest
 from medmij_conformance.collection import Collection
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Observation
+from medmij_conformance.meeting import ListGate
 from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Offer, Target
 from medmij_conformance.verdict import NotSeenError
@@ -22,6 +23,15 @@ def stelselnode(conformance: Conformance) -> Iterator[Publisher]:
     yield publisher
     publisher.publish_good()
     conformance.cast.hooks.call("reload_lists")
+
+
+@pytest.fixture
+def list_gate(conformance: Conformance, target: Target) -> ListGate:
+    """Where the gateway meets MedMij Registratie, with whatever certificate."""
+    cast, publisher = conformance.cast, conformance.publisher
+    if publisher is None:
+        raise NotSeenError("the target file has no lists.listen: the gateway cannot fetch its lists from the harness")
+    return ListGate(cast.office, publisher, cast.hooks, conformance.evidence, target.lists.host)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from medmij_conformance.cast_registratie import RegistratieCast
 from medmij_conformance.checks._sessions import NO_REQUEST
 from medmij_conformance.collection import Collection as Flow
 from medmij_conformance.counterparties.tsp import BRIEFLY, BRIEFLY_S, GOOD, KINDS, SILENT, UnmintedError
-from medmij_conformance.evidence import Exchange, Observation, Request, Trouble, wall_time
+from medmij_conformance.evidence import Evidence, Exchange, Observation, Request, Trouble, wall_time
 from medmij_conformance.journey import Journey
 from medmij_conformance.listing import contents_for, list_documents, without_nodes, write_lists
 from medmij_conformance.office import Office, present
@@ -36,7 +36,7 @@ from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.client import Client
-from medmij_conformance.wire.hooks import Hooks
+from medmij_conformance.wire.hooks import HookError, Hooks
 from medmij_conformance.wire.looking import chain_of
 from medmij_conformance.wire.server import Contact
 
@@ -345,23 +345,64 @@ class DvpGate:
         """A session without a request, as an exchange. Raises ``NotSeenError`` when nobody called."""
         if not contacts:
             raise NotSeenError(f"the PGO gateway did not call the {place} endpoint: the browser came to {collection.halt}")
-        contact, offer = contacts[-1], collection.offer
-        if contact.trouble and not any(sign in contact.trouble for sign in _SIGNS):
-            raise NotSeenError(f"the certificate could not be shown to the PGO gateway: {contact.trouble}")
-        detail = contact.trouble or NO_REQUEST
+        offer = collection.offer
         url = offer.resource_endpoint if place == "resource" else offer.token_endpoint
-        return self.cast.evidence.append(
-            Exchange(
-                label=f"session of the PGO with the {place} endpoint",
-                endpoint=place,
-                request=Request(method="", url=url),
-                trouble=Trouble(kind="tls", detail=detail),
-                identity=MINTED,
-                twin=MINTED,
-                flow=collection.flow.number,
-                address=contact.address,
-                started=self.cast.evidence.now(),
-                finished=self.cast.evidence.now(),
-                at=wall_time(),
-            )
+        label = f"session of the PGO with the {place} endpoint"
+        return _without_a_request(self.cast.evidence, contacts[-1], label, place, url, collection.flow.number)
+
+
+def _without_a_request(evidence: Evidence, contact: Contact, label: str, endpoint: str, url: str, flow: int = 0) -> Exchange:
+    """A session with us in which the gateway asked nothing, as an exchange. Raises ``NotSeenError`` when that is our doing."""
+    if contact.trouble and not any(sign in contact.trouble for sign in _SIGNS):
+        raise NotSeenError(f"the certificate could not be shown to the gateway: {contact.trouble}")
+    return evidence.append(
+        Exchange(
+            label=label,
+            endpoint=endpoint,
+            request=Request(method="", url=url),
+            trouble=Trouble(kind="tls", detail=contact.trouble or NO_REQUEST),
+            identity=MINTED,
+            twin=MINTED,
+            flow=flow,
+            address=contact.address,
+            started=evidence.now(),
+            finished=evidence.now(),
+            at=wall_time(),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListGate:
+    """The way of a gateway to MedMij Registratie, which the harness plays: it fetches its lists when the vendor says so."""
+
+    office: Office | None
+    publisher: Publisher
+    hooks: Hooks
+    evidence: Evidence
+    host: str
+
+    def meet(self, defect: str = "", manner: str = GOOD) -> Meeting:
+        """One meeting: of what is fetched, the Whitelist, which every gateway needs."""
+        office = _office(self.office)
+        credential = _mint(office, self.host, defect, manner)
+        serial = credential.certificate.serial_number
+        before, began = office.times_asked([serial]), self.evidence.now()
+        trouble: HookError | None = None
+        self.publisher.wear(credential, MINTED)
+        try:
+            self.hooks.call("reload_lists")
+        except HookError as error:  # a gateway may well say that it got no lists; whether it tried is seen at our end
+            trouble = error
+        finally:
+            contacts = self.publisher.contacts(serial)
+            self.publisher.undress()
+        fetches = [e for e in self.publisher.fetches(self.evidence.scenario) if e.identity == MINTED and e.started >= began]
+        came = next((e for e in fetches if e.endpoint == "whitelist"), next(iter(fetches), None))
+        if came is None and not contacts:
+            raise trouble or NotSeenError("the gateway did not call MedMij Registratie when it was told to fetch its lists")
+        label, url = "session of the gateway with MedMij Registratie", f"https://{self.host}/whitelist"
+        came = came or _without_a_request(self.evidence, contacts[-1], label, "whitelist", url)
+        return Meeting(
+            exchanges=(came,), facts=_facts(office, "gateway", defect, manner, [serial], before), credentials=(credential,)
         )

@@ -1,5 +1,6 @@
 """MedMij Registratie behind a real listener: gateways fetch their lists from it over mutual TLS, and everything is recorded."""
 
+import tempfile
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import cast
 from medmij_conformance.counterparties.registratie import Stelselnode, asked_for
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Trouble, wall_time
 from medmij_conformance.listing import contents_for, without_nodes
-from medmij_conformance.pki import write_pair
+from medmij_conformance.pki import Credential, write_pair
 from medmij_conformance.protocol import lists
 from medmij_conformance.target import Target, TargetError
 from medmij_conformance.wire.address import socket_address
-from medmij_conformance.wire.server import Peer, Server
+from medmij_conformance.wire.server import Contact, Peer, Server
 
 
 class Publisher:
@@ -29,6 +30,7 @@ class Publisher:
         self.times: list[tuple[str, float]] = []
         self.clock: Callable[[], float] = time.time
         self._serial = 10
+        self._worn = 0, ""
         self.publish_good()
         certificate, key = write_pair(folder, "stelselnode", *(settings.credential() or (b"", b"")))
         authorities = folder / "stelselnode-authorities.pem"
@@ -70,6 +72,22 @@ class Publisher:
         if not whitelist:
             self.player.documents.pop("whitelist")
 
+    def wear(self, credential: Credential, identity: str) -> None:
+        """From now on show this certificate, until ``undress``; what is asked over its sessions is recorded under ``identity``."""
+        self._worn = credential.certificate.serial_number, identity
+        self._server.contacts.clear()
+        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
+            self._server.wear(*credential.write(Path(folder), "minted"), weak=True)
+        self._server.hang_up()
+
+    def undress(self) -> None:
+        """Show the usual certificate again."""
+        self._server.undress()
+
+    def contacts(self, serial: int) -> list[Contact]:
+        """The connections since a certificate was worn, as far as that opened them, once each has asked or ended."""
+        return [contact for contact in self._server.settled() if contact.shown == serial]
+
     def contents(self) -> dict[str, lists.AnyList]:
         """The lists that the run needs, with the next number."""
         self._serial += 1
@@ -99,12 +117,16 @@ class Publisher:
         cut = not response.status
         which = asked_for(request)
         known = which in self.player.documents
+        worn, name = self._worn
+        identity = name if peer.shown == worn else ""
         if known and not cut:
             self.times.append((which, self.clock()))
         self._evidence.append(
             Exchange(
                 label=f"the gateway asks for the {which}" if known else "the gateway asks for something else of the Stelselnode",
                 endpoint=which if known else "other",
+                identity=identity,
+                twin=identity,
                 request=request,
                 response=None if cut else response,
                 trouble=Trouble(kind="reset", detail="the Stelselnode cut the connection on purpose") if cut else None,

@@ -6,9 +6,12 @@ from dataclasses import replace
 from pytest_bdd import given, parsers, when
 
 from medmij_conformance.cast_dvp import DvpCast
+from medmij_conformance.checks import certificates
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.counterparties import registratie
 from medmij_conformance.evidence import Evidence, Observation
+from medmij_conformance.judge import Judge
+from medmij_conformance.meeting import ListGate, Meeting
 from medmij_conformance.requirements import Release
 from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Offer, Target
@@ -24,6 +27,23 @@ def lets_fetch(stelselnode: Publisher, hooks: Hooks, evidence: Evidence) -> Obse
     hooks.call("reload_lists")
     fetched = sorted({exchange.endpoint for exchange in stelselnode.fetches(evidence.scenario)})
     return Observation("reloaded", {"fetched": fetched, "seconds": round(time.monotonic() - began, 1)})
+
+
+@when(parsers.parse("MedMij Registratie shows a certificate that {defect}"), target_fixture="meeting")
+def shows(defect: str, list_gate: ListGate, judge: Judge) -> Meeting:
+    return _between_good_ones(list_gate, judge, defect=defect)
+
+
+@when(parsers.parse("MedMij Registratie shows a certificate of which the responder {manner}"), target_fixture="meeting")
+def shows_while(manner: str, list_gate: ListGate, judge: Judge) -> Meeting:
+    return _between_good_ones(list_gate, judge, manner=manner)
+
+
+def _between_good_ones(gate: ListGate, judge: Judge, **wrong: str) -> Meeting:
+    before, bad, after = (gate.meet(**each) for each in ({}, wrong, {}))
+    for good in (before, after):
+        judge.note(certificates.good_certificate_opens_a_session, sessions=good.exchanges, meeting_facts=good.facts)
+    return bad
 
 
 @when("MedMij Registratie publishes a Whitelist without the other node")

@@ -27,6 +27,7 @@ class Session:
     """
 
     exchange: Exchange
+    we_called: bool
     way: str
     asked: int
     nonces: int
@@ -38,7 +39,7 @@ class Session:
         exchange = self.exchange
         if self.way == "refused":
             return f"at the {exchange.endpoint} endpoint no session"
-        if exchange.identity == "minted" and exchange.label.endswith("of the PGO"):
+        if not self.we_called:
             return f"a request at the {exchange.endpoint} endpoint"
         return f"an answer of the {exchange.endpoint} endpoint with status {exchange.status}"
 
@@ -50,7 +51,7 @@ def sessions_of(exchanges: Iterable[Exchange], meeting: Observation) -> Iterator
     counts = {name: dict(enumerate(facts[name])) for name in ("asked", "nonces", "stapled")}
     for place, exchange in enumerate(exchanges):
         heard = {name: count.get(place, 0) for name, count in counts.items()}
-        yield Session(exchange=exchange, way=_way(exchange, we_called=we_called), **heard)
+        yield Session(exchange=exchange, we_called=we_called, way=_way(exchange, we_called=we_called), **heard)
 
 
 def _way(exchange: Exchange, *, we_called: bool) -> str:

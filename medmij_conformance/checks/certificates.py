@@ -78,6 +78,12 @@ def certificate_of_another_node_opens_no_session(sessions: tuple[Exchange, ...],
     yield from sessions_.refused(sessions, meeting_facts, open_is=judged)
 
 
+@check("NIB.A.10.1.1c", then="no list is asked of another node", twin=OWN, raw=True)
+def no_list_is_asked_of_another_node(sessions: tuple[Exchange, ...], meeting_facts: Observation) -> Findings:
+    """Who answers in the place of MedMij Registratie with the certificate of another node is asked for no list."""
+    yield from sessions_.refused(sessions, meeting_facts, open_is=_plainly_wrong(meeting_facts))
+
+
 @check("RFC6750.5.3b", "RFC6819.4.2.1a", then="no data is asked for over the session", twin=OWN, raw=True)
 def resource_server_is_validated(sessions: tuple[Exchange, ...], meeting_facts: Observation) -> Findings:
     """A resource server whose certificate is not valid, or is another's, is asked for nothing."""

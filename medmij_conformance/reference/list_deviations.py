@@ -78,3 +78,18 @@ def whitelist_every_half_hour(gateway: Any) -> None:
 def old_whitelist_used(gateway: Any) -> None:
     """A Whitelist is used however old it is (UCI-WL.2)."""
     gateway.lists.is_too_old = lambda _held: False
+
+
+def lists_of_anybody(gateway: Any) -> None:
+    """Nothing that OpenSSL says of the certificate of MedMij Registratie matters (NIB.A.10.1.1c)."""
+    gateway.lists.peers.is_forgiven = lambda error, depth: True
+
+
+def lists_of_any_host(gateway: Any) -> None:
+    """It does not matter whose certificate it is that MedMij Registratie shows, as long as that is good (NIB.A.10.1.1c)."""
+    gateway.lists.peers.check_host = lambda certificate, host: None
+
+
+def lists_without_status(gateway: Any) -> None:
+    """The status of the certificate of MedMij Registratie is not asked for (RFC6960.c)."""
+    gateway.lists.peers.check_status = lambda chain: None

@@ -3,6 +3,7 @@
 
 from medmij_conformance.protocol import lists
 from medmij_conformance.reference import list_deviations
+from medmij_conformance.reference import peer_deviations as peers
 from medmij_conformance.reference.dvp import Dvp
 from medmij_conformance.reference.dvp_deviations._shared import DEVIATIONS
 
@@ -25,6 +26,9 @@ DEVIATIONS("bad_whitelist_stops_no_collection", warns=["failure_to_fetch_is_surv
 DEVIATIONS("whitelist_is_fetched_hourly")(list_deviations.whitelist_once)
 DEVIATIONS(warns=["whitelist_is_fetched_hourly"])(list_deviations.whitelist_every_half_hour)
 DEVIATIONS(warns=["old_whitelist_stops_collections"])(list_deviations.old_whitelist_used)
+DEVIATIONS(peers.INVALID)(list_deviations.lists_of_anybody)
+DEVIATIONS("no_list_is_asked_of_another_node")(list_deviations.lists_of_any_host)
+DEVIATIONS(peers.REVOKED, peers.NO_ANSWER)(list_deviations.lists_without_status)
 
 
 @DEVIATIONS("zal_is_fetched_when_told", "newest_address_is_used", warns=["zal_is_fetched_daily"])

@@ -1,6 +1,7 @@
 """What is wrong with the Whitelist of a ZA gateway."""
 
 from medmij_conformance.reference import list_deviations as ways
+from medmij_conformance.reference import peer_deviations as peers
 from medmij_conformance.reference.dvza import Client, Dvza
 from medmij_conformance.reference.dvza_deviations._shared import DEVIATIONS
 from medmij_conformance.reference.list_client import UnusableError
@@ -22,6 +23,9 @@ DEVIATIONS("bad_whitelist_shuts_nobody_out")(ways.half_a_list)
 DEVIATIONS("whitelist_is_fetched_hourly")(ways.whitelist_once)
 DEVIATIONS(warns=["whitelist_is_fetched_hourly"])(ways.whitelist_every_half_hour)
 DEVIATIONS(warns=["old_whitelist_counts_as_none", "without_a_list_there_is_no_session"])(ways.old_whitelist_used)
+DEVIATIONS(peers.INVALID)(ways.lists_of_anybody)
+DEVIATIONS("no_list_is_asked_of_another_node")(ways.lists_of_any_host)
+DEVIATIONS(peers.REVOKED, peers.NO_ANSWER)(ways.lists_without_status)
 
 
 @DEVIATIONS("bad_whitelist_lets_nobody_in")
