@@ -78,7 +78,7 @@ def certificate_of_another_node_opens_no_session(sessions: tuple[Exchange, ...],
     yield from sessions_.refused(sessions, meeting_facts, open_is=judged)
 
 
-@check("NIB.A.10.1.1c", then="no list is asked of another node", twin=OWN, raw=True)
+@check("UCI-WL.1", then="no list is asked of another node", twin=OWN, raw=True)
 def no_list_is_asked_of_another_node(sessions: tuple[Exchange, ...], meeting_facts: Observation) -> Findings:
     """Who answers in the place of MedMij Registratie with the certificate of another node is asked for no list."""
     yield from sessions_.refused(sessions, meeting_facts, open_is=_plainly_wrong(meeting_facts))

@@ -86,7 +86,7 @@ def lists_of_anybody(gateway: Any) -> None:
 
 
 def lists_of_any_host(gateway: Any) -> None:
-    """It does not matter whose certificate it is that MedMij Registratie shows, as long as that is good (NIB.A.10.1.1c)."""
+    """It does not matter whose certificate it is that MedMij Registratie shows, as long as that is good (UCI-WL.1)."""
     gateway.lists.peers.check_host = lambda certificate, host: None
 
 
