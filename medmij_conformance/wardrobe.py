@@ -53,7 +53,7 @@ class Wardrobe:
             self._server.undress()
 
     def _put_on(self, credential: pki.Credential, staple: bytes) -> None:
+        self._waiting, self._worn = None, credential.certificate.serial_number
         with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
             self._server.wear(*credential.write(Path(folder), "minted"), weak=True, staple=staple)
         self._server.hang_up()
-        self._waiting, self._worn = None, credential.certificate.serial_number

@@ -195,10 +195,10 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "requests-in-chunks",
         "searches-by-post",
         "client-of-a-server-runtime",
+        "connections-pooled",
     ),
     (
         "states-are-uuids",
-        "connections-pooled",
         "one-moment-please",
         "connections-kept",
         "asks-to-continue",
