@@ -186,6 +186,7 @@ NEEDS_PATIENCE = frozenset({"collects-later"})
 
 ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
     (
+        "connections-pooled",
         "sent-on-by-302",
         "addresses-in-upper-case",
         "long-states",
@@ -195,7 +196,6 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "requests-in-chunks",
         "searches-by-post",
         "client-of-a-server-runtime",
-        "connections-pooled",
     ),
     (
         "states-are-uuids",
