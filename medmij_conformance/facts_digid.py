@@ -61,6 +61,13 @@ def resolved(digid: DigidDesk, journey: Journey) -> Observation:
 
 
 @pytest.fixture
+def digid_certificate(digid: DigidDesk, journey: Journey) -> Observation:
+    """What DigiD did in place of proving who it is, and, of a minted certificate, how the responder speaks of it and was asked."""
+    login = login_of(digid, journey)
+    return Observation("digid_certificate", {"about": login.deviation, **digid.status_of(login)})
+
+
+@pytest.fixture
 def trapped(digid: DigidDesk, evidence: Evidence) -> Observation:
     """The numbers of the exchanges that only a hostile answer can have brought about, in this scenario."""
     return Observation("trapped", {"numbers": [e.number for e in digid.trapped if e.scenario == evidence.scenario]})

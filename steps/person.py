@@ -107,6 +107,25 @@ def logs_in_while(deviation: str, journey: Journey, digid: DigidDesk) -> Exchang
     return journey.act("log in")
 
 
+@given("somebody has just logged in", target_fixture="earlier_page")
+def somebody_has_logged_in(travel: Travel, consent_pages: tuple[str, ...]) -> Exchange:
+    page = travel().to_consent()
+    if not _reading.shows(page, consent_pages):
+        raise NotSeenError(f"nobody had logged in before: {_reading.described(page)}")
+    return page
+
+
+@given(parsers.parse("somebody has logged in while DigiD {deviation}"), target_fixture="earlier_page")
+def somebody_has_logged_in_while(deviation: str, travel: Travel, digid: DigidDesk, consent_pages: tuple[str, ...]) -> Exchange:
+    other = travel()
+    other.begin()
+    digid.deviate(login_of(digid, other), deviation)
+    page = _did(other, "log in")
+    if not _reading.shows(page, consent_pages):
+        raise NotSeenError(f"no login when DigiD {deviation}, without which nothing can be told: {_reading.described(page)}")
+    return page
+
+
 @when("Roos opens the address with her artifact once more", target_fixture="redirect")
 def opens_artifact_again(journey: Journey) -> Exchange:
     used = [e.request.url for e in journey.exchanges if "SAMLart=" in e.request.url]
