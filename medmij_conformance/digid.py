@@ -1,6 +1,7 @@
 """DigiD at work: the played identity provider behind two real listeners, one for browsers and one for the gateway itself."""
 
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,6 +83,7 @@ class DigidDesk:
         self.forged = persons[0].get("bsn", "") if persons else ""
         self.resolves: list[tuple[Login | None, Exchange]] = []
         self.trapped: list[Exchange] = []
+        self._closing = threading.Event()
         own = (table.listen or "").rpartition(":")[0]
         reachable = "127.0.0.1" if own in {"0.0.0.0", "[::]"} else own  # noqa: S104 where we listen, not bound here
         self.connect = {authority(self.player.front_address): f"{reachable}:{front}"}
@@ -90,6 +92,7 @@ class DigidDesk:
 
     def close(self) -> None:
         """Nobody can log in any more."""
+        self._closing.set()
         for server in self._servers:
             server.stop()
 
@@ -153,15 +156,18 @@ class DigidDesk:
         reply = self.player.back(request)
         self._learn(reply)
         login, answer = reply.login, reply.response
-        cut = answer.status == CUT
+        trouble = None
+        if answer.status == CUT:
+            said = f"says nothing for {reply.silence_s:.0f} s" if reply.silence_s else "cut the connection"
+            trouble = Trouble(kind="reset", detail=f"DigiD {said} on purpose")
         kept = Response(status=answer.status, headers=answer.headers, body=saml.without_digests(answer.body[:_KEPT]))
         exchange = self._evidence.append(
             Exchange(
                 label=reply.label,
                 endpoint="digid",
                 request=request,
-                response=None if cut else kept,
-                trouble=Trouble(kind="reset", detail="DigiD cut the connection on purpose") if cut else None,
+                response=None if trouble else kept,
+                trouble=trouble,
                 deviation=(login.deviation or None) if login else None,
                 scenario=login.scenario if login else "",
                 tls=peer.tls(),
@@ -175,6 +181,7 @@ class DigidDesk:
             self.trapped.append(exchange)
         else:
             self.resolves.append((login, exchange))
+        self._closing.wait(reply.silence_s)  # recorded already: the gateway, and the run, may have gone on before it ends
         return answer
 
     def _learn(self, reply: Reply) -> None:

@@ -8,6 +8,7 @@ from pytest_bdd import given, parsers, when
 
 from medmij_conformance.cast import Cast
 from medmij_conformance.checks import _reading, authorization, exceptions
+from medmij_conformance.checks import digid as digid_checks
 from medmij_conformance.counterparties.pgo import Pgo
 from medmij_conformance.digid import DigidDesk
 from medmij_conformance.evidence import Exchange, Observation, Request
@@ -105,6 +106,13 @@ def cancels(journey: Journey) -> Exchange:
 def logs_in_while(deviation: str, journey: Journey, digid: DigidDesk) -> Exchange:
     digid.deviate(login_of(digid, journey), deviation)
     return journey.act("log in")
+
+
+@when(parsers.parse("Roos logs in, and waits a minute if need be, while DigiD {deviation}"), target_fixture="redirect")
+def logs_in_patiently_while(deviation: str, journey: Journey, digid: DigidDesk) -> Exchange:
+    digid.deviate(login_of(digid, journey), deviation)
+    with journey.client.patient(digid_checks.PATIENCE_S):
+        return journey.act("log in")
 
 
 @given("somebody has just logged in", target_fixture="earlier_page")

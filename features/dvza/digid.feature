@@ -333,6 +333,14 @@ Feature: DigiD
         | flood    | sends five million octets                     |
         | deep     | nests a hundred thousand elements             |
 
+    @id:digid-silent @plan:full-real
+    Scenario: DigiD says nothing, and the person hears of it within a minute
+      Zwijgt DigiD, dan hoort de persoon dat binnen een minuut.
+
+      Given Roos is sent to log in
+      When Roos logs in, and waits a minute if need be, while DigiD says nothing for more than a minute
+      Then no answer is no login
+
     @id:digid-hostile
     Scenario Outline: DigiD <does this>, and nobody is called
       De gateway doet niet wat een vijandig antwoord hem ingeeft.

@@ -19,6 +19,9 @@ Exchanges = tuple[Exchange, ...]
 # DigiD takes two minutes either way; the catalogue wants one.
 _FAR_S, _TOO_FAR_S = 60, 120
 _RELAY_STATE_OCTETS = 80
+PATIENCE_S = 60
+"""Seconds in which a person has to hear that DigiD does not answer; half of that is long already."""
+_LONG_S = PATIENCE_S // 2
 _REVOKED = "says that it was revoked"
 # Characters of an ID that differ from one to the next: bits at most, below which it is guessed, and below which it is weak.
 _GUESSED_BITS, _WEAK_BITS = 64, 120
@@ -280,6 +283,10 @@ def other_identity_is_refused(redirect: Exchange, redirect_uri: str, known_pages
 @check("SAML.4", then="no answer is no login", twin="authorization", raw=True)
 def broken_answer_is_refused(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """When DigiD does not answer, or not in SAML, or with a flood, the login has failed, and the gateway says so in time."""
+    waited = redirect.finished - redirect.started
+    if redirect.response and waited > _LONG_S:
+        outcome = Outcome.FAIL if waited > PATIENCE_S else Outcome.WARNING
+        yield Finding(expected=f"an answer within {_LONG_S} s", observed=f"one after {waited:.0f} s", outcome=outcome)
     yield from _refused(redirect, redirect_uri, known_pages, release)
 
 

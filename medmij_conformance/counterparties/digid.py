@@ -77,12 +77,13 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What DigiD says: the answer, which login it belongs to, and what of it is secret."""
+    """What DigiD says: the answer, which login it belongs to, and what of it is secret; ``silence_s``: seconds before it."""
 
     response: Response
     label: str
     login: Login | None = None
     secrets: tuple[str, ...] = ()
+    silence_s: float = 0.0
 
 
 class Digid:
@@ -205,7 +206,8 @@ class Digid:
         if login:
             login.resolves.append(self.fault_of(saml.Packed(xml=b"", relay_state=None), message))
         response = self.resolve(asked, login)
-        return Reply(response=response, label="ArtifactResolve", login=login)
+        silence_s = SILENCE.get(login.deviation, 0.0) if login else 0.0
+        return Reply(response=response, label="ArtifactResolve", login=login, silence_s=silence_s)
 
     def resolve(self, asked: saml.ArtifactResolve, login: Login | None) -> Response:
         """The answer to an ArtifactResolve."""
@@ -308,6 +310,8 @@ SIGNED: dict[str, Callable[[Digid, Login, Element], None]] = {}
 """What happens to an answer after it was signed."""
 RAW: dict[str, Callable[[Digid, Login, Response], Response]] = {}
 """What is sent instead of an answer."""
+SILENCE: Mapping[str, float] = {"says nothing for more than a minute": 75.0}
+"""How long nothing is said, in seconds, before what comes instead of an answer."""
 
 
 def deviations() -> frozenset[str]:
@@ -711,6 +715,8 @@ _answers(
     lambda _d, _l, _r: Response(status=500, headers=_XML, body=saml.soap_fault("something went wrong")),
 )
 _answers("cuts the connection of the ArtifactResolve", lambda _d, _l, _r: Response(status=CUT))
+for _manner in SILENCE:
+    _answers(_manner, lambda _d, _l, _r: Response(status=CUT))
 _answers(
     "sends the ArtifactResolve elsewhere",
     lambda d, _l, _r: Response(status=307, headers=(("Location", f"{d.back_address}{TRAP}/redirect"),)),

@@ -703,6 +703,12 @@ def no_answer_is_an_error_of_the_gateway(gateway: Dvza) -> None:
     login.come_back = come_back
 
 
+@DEVIATIONS("broken_answer_is_refused")
+def digid_is_waited_for(gateway: Dvza) -> None:
+    """Whoever has logged in waits for as long as DigiD says nothing (SAML.4)."""
+    _login(gateway).channel.limit_s = 600.0
+
+
 def _unfitting(name: str, description: str, *rules: str, warns: Iterable[str] = ()) -> None:
     """A deviation that leaves out rules of the verifier which an unfitting answer breaks."""
 
