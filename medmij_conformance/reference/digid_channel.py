@@ -62,6 +62,7 @@ class DigidChannel:
     limit_s: float = 5.0
     largest: int = 200_000
     peers: Peers = field(default_factory=DigidPeers)
+    _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
 
     def post(self, url: str, body: bytes) -> bytes:
         """The body of the answer, which has status 200. Raises ``NoAnswerError``."""
@@ -71,7 +72,9 @@ class DigidChannel:
         deadline = time.monotonic() + self.limit_s
         try:
             with self._dial(parts.hostname, parts.port or 443, deadline) as plain:
-                tls = TlsLine(plain, self.context(parts.hostname), server_name=parts.hostname)
+                if parts.hostname not in self._made:
+                    self._made[parts.hostname] = self.context(parts.hostname)
+                tls = TlsLine(plain, self._made[parts.hostname], server_name=parts.hostname)
                 tls.handshake()
                 return self._talk(tls, plain, parts.netloc, parts.path or "/", body, deadline)
         except (OSError, SSL.Error, h11.ProtocolError) as error:

@@ -1,4 +1,4 @@
-"""What a gateway makes of a DigiD that is silent, slow or cannot prove who it is: how long is too long, and which refusal proves what."""
+"""What a gateway makes of a DigiD that is silent, slow or unproven: how long is too long, and which refusal proves what."""
 
 from typing import Any
 
