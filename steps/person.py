@@ -33,7 +33,8 @@ def _did(journey: Journey, intent: str) -> Exchange:
     if visit.stopped in {"recipe", "trouble"}:
         raise NotSeenError(f"the person could not {intent}: {visit.detail}")
     if len(journey.visits) == before and visit.stopped in {"redirects", "unknown host"}:
-        raise NotSeenError(f"the browser came to no page on which to {intent}: {visit.stopped}: {visit.detail}")
+        where = visit.detail.partition("?")[0]
+        raise NotSeenError(f"the browser came to no page on which to {intent}: {visit.stopped}: {where}")
     if len(journey.visits) == before and visit.stopped == "page":
         said = f"no action of the intent {intent!r} recognises the page {visit.page.title!r} (exchange {visit.last.number})"
         raise NotSeenError(said + _reading.advice(visit.last))
