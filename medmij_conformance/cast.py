@@ -66,7 +66,8 @@ class Cast:
         }
         self.office = Office.of(target)
         limits = target.limits
-        self.digid = DigidDesk(target, evidence, folder) if target.login.mode == "digid" else None
+        tsp = self.office.tsp if self.office else None
+        self.digid = DigidDesk(target, evidence, folder, tsp) if target.login.mode == "digid" else None
         own = self.digid.connect if self.digid else {}
         self.client = Client(
             evidence,

@@ -77,6 +77,7 @@ class Conformance:
         self.attended = _is_attended(config)
         self.hooks_at_hand = hooks_at_hand(self.target, attended=self.attended)
         self.plan: str = config.getoption("--plan")
+        self.real: bool = config.getoption("--real-waits")
         self.only: tuple[str, ...] = tuple(config.getoption("--only"))
         for name in self.only:
             self.catalogue[name]
@@ -123,7 +124,7 @@ class Conformance:
 
     def asked(self, places: Sequence[Path] = ()) -> Selection:
         """What is asked of this run; ``places`` are the features that were named."""
-        return Selection(self.target, self.plan, self.only, tuple(places), self.catalogue, self.hooks_at_hand)
+        return Selection(self.target, self.plan, self.only, tuple(places), self.catalogue, self.hooks_at_hand, self.real)
 
     def _waited(self, seconds: float) -> None:
         """A person was asked for so long: that is no time of the scenario. The limit of the run is kept."""

@@ -1,7 +1,10 @@
 """DigiD at work: the played identity provider behind two real listeners, one for browsers and one for the gateway itself."""
 
 import tempfile
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,14 @@ from medmij_conformance.counterparties.digid import (
     LOG_IN,
     LOGIN_PAGE,
     TRAP,
+    USED_BEFORE,
     Digid,
     Login,
     Reply,
     deviations,
     message_of,
 )
+from medmij_conformance.counterparties.tsp import REVOKED, Tsp
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Trouble, wall_time
 from medmij_conformance.protocol import saml
 from medmij_conformance.target import Digid as DigidTable
@@ -26,6 +31,7 @@ from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Peer, Server
 
+NEW = "shows a new certificate"
 _KEPT = 100_000  # octets of an answer that stay in the evidence; more are there only to drown a gateway
 
 
@@ -47,12 +53,13 @@ ACTIONS = (PageAction("log in", LOG_IN, fill={"bsn": "{bsn}"}), PageAction("canc
 
 class DigidDesk:
     """DigiD, listening. ``folder`` takes its keys for as long as it starts; ``connect`` is where its front channel is found.
+    ``tsp`` mints certificates for the occasion, where there is one.
 
     ``resolves`` are the exchanges in which the gateway came for the result of a login, and ``trapped`` those that a hostile answer
     brought about; both with the login that they belong to, if it is known. Raises ``TargetError``.
     """
 
-    def __init__(self, target: Target, evidence: Evidence, folder: Path) -> None:
+    def __init__(self, target: Target, evidence: Evidence, folder: Path, tsp: Tsp | None = None) -> None:
         table = target.digid
         if table is None:
             raise TargetError(target.path, "digid", "missing", "a table [digid], because login.mode is digid")
@@ -60,7 +67,8 @@ class DigidDesk:
         self.table = table
         signer, sp = signer_of(target), service_provider_of(target)
         self._servers = _listeners(target, table, self._front, self._back, folder)
-        self._disguises = _disguises(target, table)
+        self._tsp = tsp
+        self._disguises = _disguises(target, table, tsp)
         front, back = (server.port for server in self._servers)
         self.player = Digid(
             entity_id=table.entity_id,
@@ -75,6 +83,7 @@ class DigidDesk:
         self.forged = persons[0].get("bsn", "") if persons else ""
         self.resolves: list[tuple[Login | None, Exchange]] = []
         self.trapped: list[Exchange] = []
+        self._closing = threading.Event()
         own = (table.listen or "").rpartition(":")[0]
         reachable = "127.0.0.1" if own in {"0.0.0.0", "[::]"} else own  # noqa: S104 where we listen, not bound here
         self.connect = {authority(self.player.front_address): f"{reachable}:{front}"}
@@ -83,6 +92,7 @@ class DigidDesk:
 
     def close(self) -> None:
         """Nobody can log in any more."""
+        self._closing.set()
         for server in self._servers:
             server.stop()
 
@@ -105,10 +115,20 @@ class DigidDesk:
     def deviate(self, login: Login, deviation: str) -> None:
         """Let DigiD do one thing other than plainly right in a login. Raises ``NotSeenError`` for what it cannot do."""
         if deviation in self._disguises:
-            _wear(self._servers[1], *self._disguises[deviation])
+            worn = self._disguises[deviation]()
+            _wear(self._servers[1], worn)
+            login.shown = worn.certificate.serial_number
         elif deviation not in deviations():
-            raise NotSeenError(f"DigiD cannot do this: {deviation!r}; a certificate of another host takes one in [harness]")
+            raise NotSeenError(f"DigiD cannot do this: {deviation!r}; {_TAKES}")
+        if deviation == USED_BEFORE and not self.player.handed_out(login):
+            raise NotSeenError("no right assertion was handed out before, whose ID could come again")
         login.deviation, login.forged = deviation, self.forged
+
+    def status_of(self, login: Login) -> dict[str, Any]:
+        """How the responder speaks of the certificate that was minted for a login, and how often it was asked; empty for others."""
+        if self._tsp is None or login.shown not in self._tsp.manners:
+            return {}
+        return {"manner": self._tsp.manners[login.shown], "asked": self._tsp.times_asked(login.shown)}
 
     def resolved(self, login: Login) -> list[Exchange]:
         """The exchanges in which the gateway came for the result of a login."""
@@ -136,15 +156,18 @@ class DigidDesk:
         reply = self.player.back(request)
         self._learn(reply)
         login, answer = reply.login, reply.response
-        cut = answer.status == CUT
+        trouble = None
+        if answer.status == CUT:
+            said = f"says nothing for {reply.silence_s:.0f} s" if reply.silence_s else "cut the connection"
+            trouble = Trouble(kind="reset", detail=f"DigiD {said} on purpose")
         kept = Response(status=answer.status, headers=answer.headers, body=saml.without_digests(answer.body[:_KEPT]))
         exchange = self._evidence.append(
             Exchange(
                 label=reply.label,
                 endpoint="digid",
                 request=request,
-                response=None if cut else kept,
-                trouble=Trouble(kind="reset", detail="DigiD cut the connection on purpose") if cut else None,
+                response=None if trouble else kept,
+                trouble=trouble,
                 deviation=(login.deviation or None) if login else None,
                 scenario=login.scenario if login else "",
                 tls=peer.tls(),
@@ -158,6 +181,7 @@ class DigidDesk:
             self.trapped.append(exchange)
         else:
             self.resolves.append((login, exchange))
+        self._closing.wait(reply.silence_s)  # recorded already: the gateway, and the run, may have gone on before it ends
         return answer
 
     def _learn(self, reply: Reply) -> None:
@@ -247,16 +271,28 @@ def _listeners(target: Target, table: DigidTable, front: Any, back: Any, folder:
     return servers
 
 
-def _disguises(target: Target, table: DigidTable) -> dict[str, tuple[bytes, bytes]]:
-    """Certificates and keys under which no gateway should speak to DigiD, by what is wrong with them, as the features say it."""
+_TAKES = "a certificate for the occasion takes one in [harness], or an issuer in [pki]"
+
+
+def _disguises(target: Target, table: DigidTable, tsp: Tsp | None) -> Mapping[str, Callable[[], pki.Credential]]:
+    """What makes the certificates that DigiD shows for the occasion, by what is said of them in the features.
+
+    Under all but the new one no gateway should speak to DigiD. Minted ones are new each time, so that nobody knows their status.
+    """
     strange = pki.self_signed(table.back_host)
-    found = {"shows a certificate that nobody vouches for": (strange.certificate_pem, strange.key_pem)}
+    found: dict[str, Callable[[], pki.Credential]] = {"shows a certificate that nobody vouches for": lambda: strange}
     if pair := target.harness.credential():
-        found["shows the certificate of another host"] = pair
+        other = pki.Credential.from_pem(*pair)
+        found["shows the certificate of another host"] = lambda: other
+    if tsp:
+        mint = partial(tsp.mint, table.back_host)
+        found[NEW] = mint
+        found["shows a certificate that has expired"] = partial(mint, "has expired")
+        found["shows a certificate that was revoked"] = partial(mint, manner=REVOKED)
     return found
 
 
-def _wear(server: Server, certificate: bytes, key: bytes) -> None:
+def _wear(server: Server, worn: pki.Credential) -> None:
     """Let a server show another certificate, whose key is on the disk no longer than that takes."""
     with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as name:
-        server.wear(*pki.write_pair(Path(name), "digid", certificate, key))
+        server.wear(*worn.write(Path(name), "digid"))

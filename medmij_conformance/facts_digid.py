@@ -19,11 +19,21 @@ def digid(cast: Cast) -> DigidDesk:
     return cast.digid
 
 
+def _not_reached(journey: Journey) -> str:
+    """That no AuthnRequest came, and where the person was sent in place of the DigiD that the harness plays."""
+    visit = journey.visits[-1] if journey.visits else None
+    said = "no AuthnRequest of this collection reached DigiD"
+    if visit is None or visit.stopped != "unknown host":
+        return said
+    where = visit.location.partition("?")[0]
+    return f"{said}: the gateway sends the person to {where}, and what it says to another is not judged (AMB.61)"
+
+
 def login_of(digid: DigidDesk, journey: Journey) -> Login:
     """The login that a collection has come to. Raises ``NotSeenError`` when none was begun."""
     logins = digid.logins(journey.exchanges)
     if not logins:
-        raise NotSeenError("no AuthnRequest of this collection reached DigiD")
+        raise NotSeenError(_not_reached(journey))
     return logins[-1]
 
 
@@ -32,7 +42,7 @@ def authn_request(digid: DigidDesk, journey: Journey) -> Exchange:
     """The exchange that brought this collection's AuthnRequest to DigiD."""
     requests = digid.requests(journey.exchanges)
     if not requests:
-        raise NotSeenError("no AuthnRequest of this collection reached DigiD")
+        raise NotSeenError(_not_reached(journey))
     return requests[0]
 
 
@@ -58,6 +68,13 @@ def resolved(digid: DigidDesk, journey: Journey) -> Observation:
     """The numbers of the exchanges in which the gateway came for the results of this collection's logins."""
     logins = digid.logins(journey.exchanges)
     return Observation("resolved", {"numbers": [e.number for login in logins for e in digid.resolved(login)]})
+
+
+@pytest.fixture
+def digid_certificate(digid: DigidDesk, journey: Journey) -> Observation:
+    """What DigiD did in place of proving who it is, and, of a minted certificate, how the responder speaks of it and was asked."""
+    login = login_of(digid, journey)
+    return Observation("digid_certificate", {"about": login.deviation, **digid.status_of(login)})
 
 
 @pytest.fixture

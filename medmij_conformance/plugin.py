@@ -4,6 +4,7 @@
 plugin does nothing, so the project's own tests run as any others.
 """
 
+import argparse
 import contextlib
 import importlib.util
 import inspect
@@ -72,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--attended", action="store_true", default=None, help="an operator at the terminal can be asked")
     group.addoption("--unattended", action="store_false", dest="attended", help="nobody can (default without a terminal)")
     group.addoption("--seed", type=int, help="seed of the harness's own random choices (default: a new one)")
+    group.addoption("--real-waits", action="store_true", help=argparse.SUPPRESS)  # of the selftest, which runs the quick plan
     group.addoption("--report-dir", metavar="DIR", help="where the report goes (default: reports/<time>-<target>)")
 
 

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import hmac
 import html
-import itertools
 import json
 import re
 import secrets
@@ -22,6 +21,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 _VERSION_AND_VARIANT = (14, 19)
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _SHORTEST = 6  # a shorter "code" guards nothing, and looking for it everywhere would garble the evidence
+_STRIDE = 8  # a text is looked at in steps of so many characters
 _GLOBAL_LENGTH = 16  # a shorter cookie value ("nl", "1") is masked where it stands, but not looked for elsewhere
 
 _PARAMETERS = "code|access_token|refresh_token|id_token|client_secret|SAMLart|SAMLResponse|assertion"
@@ -73,8 +73,10 @@ class Redactor:
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key or secrets.token_bytes(32)
         self._replacements: dict[str, str] = {}
-        # The first characters of each secret -> those that begin so, as (length below zero, number, secret): in order of use.
-        self._by_head: dict[str, list[tuple[int, int, str]]] = {}
+        # Secrets as (length below zero, number, secret), in order of use: the short ones, and the others by their last characters
+        # (not the first: all artifacts of an identity provider begin with its name), at each of the places of one stride.
+        self._short: list[tuple[int, int, str]] = []
+        self._by_window: dict[str, list[tuple[int, int, str]]] = {}
 
     def register(self, value: str) -> None:
         """From now on ``value`` is a secret, as it is and as URL, HTML, form and JSON encodings write it."""
@@ -111,10 +113,12 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` with every registered secret replaced, a longer one before one that is part of it."""
-        # There are thousands of secrets, and few of them begin with characters that are in the text.
-        heads = {text[place : place + _SHORTEST] for place in range(len(text) - _SHORTEST + 1)}
-        found = heads & self._by_head.keys()
-        for _, _, secret in sorted(itertools.chain.from_iterable(self._by_head[head] for head in found)):
+        # There are thousands of secrets, and few of them end with characters that are in the text. Of the windows near the end of
+        # a secret, one for each place of a stride, one stands in the text where a stride begins, wherever the secret does.
+        index, places = self._by_window, range(0, len(text) - _SHORTEST + 1, _STRIDE)
+        seen = {window for place in places if (window := text[place : place + _SHORTEST]) in index}
+        found = {each for each in self._short if each[2] in text}.union(*(index[window] for window in seen))
+        for _, _, secret in sorted(found):
             text = text.replace(secret, self._replacements[secret])
         return text
 
@@ -133,10 +137,18 @@ class Redactor:
 
     def _mask(self, secret: str, pseudonym: str, *, again: bool = False) -> None:
         if secret not in self._replacements:
-            self._by_head.setdefault(secret[:_SHORTEST], []).append((-len(secret), len(self._replacements), secret))
+            self._index((-len(secret), len(self._replacements), secret))
         elif not again:
             return
         self._replacements[secret] = pseudonym
+
+    def _index(self, entry: tuple[int, int, str]) -> None:
+        secret, last = entry[2], len(entry[2]) - _SHORTEST
+        if last < _STRIDE - 1:
+            self._short.append(entry)
+            return
+        for place in range(last - _STRIDE + 1, last + 1):
+            self._by_window.setdefault(secret[place : place + _SHORTEST], []).append(entry)
 
     def _stream(self, value: str, counter: int = 0) -> Iterator[int]:
         while True:

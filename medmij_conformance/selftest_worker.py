@@ -99,7 +99,7 @@ def main() -> None:
         rounds = _Rounds(role, reference.ports["control"], names, answers, whole="--whole" in sys.argv[2:])
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         arguments = ["-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-p", "medmij_conformance.plugin"]
-        arguments += ["-p", "no:cacheprovider", "-p", "no:terminal", "--capture=no"]
+        arguments += ["--real-waits", "-p", "no:cacheprovider", "-p", "no:terminal", "--capture=no"]
         arguments += ["--target", str(target.path), "--report-dir", str(folder / "report")]
         try:
             code = pytest.main([*arguments, str(data_path("features") / "test_features.py")], plugins=[rounds])

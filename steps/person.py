@@ -8,6 +8,7 @@ from pytest_bdd import given, parsers, when
 
 from medmij_conformance.cast import Cast
 from medmij_conformance.checks import _reading, authorization, exceptions
+from medmij_conformance.checks import digid as digid_checks
 from medmij_conformance.counterparties.pgo import Pgo
 from medmij_conformance.digid import DigidDesk
 from medmij_conformance.evidence import Exchange, Observation, Request
@@ -32,7 +33,8 @@ def _did(journey: Journey, intent: str) -> Exchange:
     if visit.stopped in {"recipe", "trouble"}:
         raise NotSeenError(f"the person could not {intent}: {visit.detail}")
     if len(journey.visits) == before and visit.stopped in {"redirects", "unknown host"}:
-        raise NotSeenError(f"the browser came to no page on which to {intent}: {visit.stopped}: {visit.detail}")
+        where = visit.detail.partition("?")[0]
+        raise NotSeenError(f"the browser came to no page on which to {intent}: {visit.stopped}: {where}")
     if len(journey.visits) == before and visit.stopped == "page":
         said = f"no action of the intent {intent!r} recognises the page {visit.page.title!r} (exchange {visit.last.number})"
         raise NotSeenError(said + _reading.advice(visit.last))
@@ -105,6 +107,32 @@ def cancels(journey: Journey) -> Exchange:
 def logs_in_while(deviation: str, journey: Journey, digid: DigidDesk) -> Exchange:
     digid.deviate(login_of(digid, journey), deviation)
     return journey.act("log in")
+
+
+@when(parsers.parse("Roos logs in, and waits a minute if need be, while DigiD {deviation}"), target_fixture="redirect")
+def logs_in_patiently_while(deviation: str, journey: Journey, digid: DigidDesk) -> Exchange:
+    digid.deviate(login_of(digid, journey), deviation)
+    with journey.client.patient(digid_checks.PATIENCE_S):
+        return journey.act("log in")
+
+
+@given("somebody has just logged in", target_fixture="earlier_page")
+def somebody_has_logged_in(travel: Travel, consent_pages: tuple[str, ...]) -> Exchange:
+    page = travel().to_consent()
+    if not _reading.shows(page, consent_pages):
+        raise NotSeenError(f"nobody had logged in before: {_reading.described(page)}")
+    return page
+
+
+@given(parsers.parse("somebody has logged in while DigiD {deviation}"), target_fixture="earlier_page")
+def somebody_has_logged_in_while(deviation: str, travel: Travel, digid: DigidDesk, consent_pages: tuple[str, ...]) -> Exchange:
+    other = travel()
+    other.begin()
+    digid.deviate(login_of(digid, other), deviation)
+    page = _did(other, "log in")
+    if not _reading.shows(page, consent_pages):
+        raise NotSeenError(f"no login when DigiD {deviation}, without which nothing can be told: {_reading.described(page)}")
+    return page
 
 
 @when("Roos opens the address with her artifact once more", target_fixture="redirect")

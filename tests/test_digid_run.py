@@ -63,6 +63,27 @@ def test_hosts_of_a_foreign_login_are_named_in_the_reason(own_page: Path, medmij
     assert "login.example.nl" in outcomes(tmp_path)["JUR.11"][1]
 
 
+def test_an_authn_request_to_another_host_leaves_digid_untested_and_says_so(
+    at_digid: Path, medmij: Callable[..., Any], tmp_path: Path
+) -> None:
+    """AMB.61: the look beforehand names the host, nothing about DigiD passes or fails, and the reason says where she was sent."""
+    metadata = at_digid.with_name(workspace.DIGID_METADATA)
+    text = metadata.read_text(encoding="utf-8")
+    elsewhere = re.sub(rf"https://{workspace.DIGID}:\d+/saml/idp/request_authentication", "https://login.example.nl/sso", text)
+    assert elsewhere != text
+    metadata.write_text(elsewhere, encoding="utf-8")
+    done = medmij("run", at_digid, *(f"--only={name}" for name in AT_DIGID), "--report-dir", tmp_path / "report")
+    assert (done.returncode, "login.example.nl" in done.stderr) == (3, True), done.stderr
+    found = outcomes(tmp_path / "report")
+    assert {found[name][0] for name in AT_DIGID} == {"not_tested"}
+    results = json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8"))
+    reasons = {row["id"]: row["reason"] for row in results["scenarios"]}
+    for name in ("digid-request", "digid-forged[unsigned]", "digid-proof[unknown]", "digid-failed[cancelled]"):
+        assert "sends the person to https://login.example.nl/sso, and what" in reasons[name]
+        assert "AMB.61" in reasons[name]
+    assert "https://login.example.nl/sso: " in reasons["digid-asks"]
+
+
 def test_no_artifact_digest_or_number_is_left(at_digid: Path, medmij: Callable[..., Any], tmp_path: Path) -> None:
     """Artifacts are not in the journal as they were, digests of DigiD's answers are left out, and every verdict can be repeated."""
     report = tmp_path / "report"

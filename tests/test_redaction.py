@@ -325,3 +325,16 @@ def test_code_in_json_is_a_secret_when_it_looks_like_one() -> None:
     body = f'{{"code": "{CODE}", "error": {{"code": "invalid_request"}}}}'
     assert list(secrets_in("", (), body)) == [CODE]
     assert list(secrets_in("", (), body, search_parameters=True)) == []
+
+
+@pytest.mark.parametrize("length", range(6, 32))
+def test_a_secret_is_found_wherever_it_stands(length: int) -> None:
+    """Whatever its length, and at each place in a text, also at both ends and beside itself."""
+    redactor = Redactor()
+    secret = "".join(chr(ord("A") + place % 26) for place in range(length))
+    redactor.register(secret)
+    for before in range(20):
+        for after in range(3):
+            text = redactor.text(f"{'.' * before}{secret}{'.' * after}{secret}")
+            assert secret not in text
+            assert text == f"{'.' * before}{redactor.pseudonym(secret)}{'.' * after}{redactor.pseudonym(secret)}"

@@ -61,6 +61,20 @@ Feature: DigiD
         | unknown    | shows a certificate that nobody vouches for |
         | other-host | shows the certificate of another host       |
 
+    @id:digid-proof-minted @needs:pki @needs:ocsp
+    Scenario Outline: DigiD <does this>, and is not spoken to either
+      Met een DigiD waarvan het certificaat niet meer geldt, praat de gateway niet; met een nieuw certificaat wel.
+
+      Given somebody has logged in while DigiD shows a new certificate
+      And Roos is sent to log in
+      When Roos logs in while DigiD <does this>
+      Then a DigiD that cannot prove who it is learns nothing
+
+      Examples:
+        | case    | does this                            |
+        | expired | shows a certificate that has expired |
+        | revoked | shows a certificate that was revoked |
+
     @id:digid-posted
     Scenario: A signed answer by the browser is no login
       Een ondertekend antwoord via de browser is geen login.
@@ -209,6 +223,8 @@ Feature: DigiD
         | old-outer        | dates the ArtifactResponse an hour back              |
         | old-response     | dates the Response an hour back                      |
         | old-assertion    | dates the Assertion an hour back                     |
+        | new-outer        | dates the ArtifactResponse an hour ahead             |
+        | new-response     | dates the Response an hour ahead                     |
         | new-assertion    | dates the Assertion an hour ahead                    |
         | version          | speaks another version of SAML                       |
         | no-id            | gives the assertion no ID                            |
@@ -221,6 +237,15 @@ Feature: DigiD
         | no-statement     | does not say how she logged in                       |
         | two-assertions   | gives two assertions                                 |
         | encrypted        | gives an encrypted assertion in place of a plain one |
+
+    @id:digid-used-assertion
+    Scenario: An assertion is good for one login
+      Een assertion is goed voor een login, ook als het artifact nieuw is.
+
+      Given somebody has just logged in
+      And Roos is sent to log in
+      When Roos logs in while DigiD gives the assertion the ID of the one before
+      Then the unfitting answer is refused
 
     @id:digid-low-level
     Scenario Outline: DigiD <does this>, and that is not enough
@@ -308,6 +333,14 @@ Feature: DigiD
         | flood    | sends five million octets                     |
         | deep     | nests a hundred thousand elements             |
 
+    @id:digid-silent @plan:full-real
+    Scenario: DigiD says nothing, and the person hears of it within a minute
+      Zwijgt DigiD, dan hoort de persoon dat binnen een minuut.
+
+      Given Roos is sent to log in
+      When Roos logs in, and waits a minute if need be, while DigiD says nothing for more than a minute
+      Then no answer is no login
+
     @id:digid-hostile
     Scenario Outline: DigiD <does this>, and nobody is called
       De gateway doet niet wat een vijandig antwoord hem ingeeft.
@@ -321,6 +354,7 @@ Feature: DigiD
         | case     | does this                               |
         | entity   | points to a file by an external entity  |
         | redirect | sends the ArtifactResolve elsewhere     |
+        | xslt     | signs with a transformation by XSLT     |
 
   @SAML.5
   Rule: Only a BSN names a person

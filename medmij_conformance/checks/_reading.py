@@ -128,7 +128,9 @@ def refuse_unknown_way(exchange: Exchange) -> None:
     """
     where = location(exchange)
     if where and not is_oauth_answer(where):
-        raise CannotJudgeError(f"the browser halted before {where}: its host is not in [connect], or there is no end to it")
+        raise CannotJudgeError(
+            f"the browser halted before {where.partition('?')[0]}: its host is not in [connect], or there is no end to it"
+        )
 
 
 def advice(exchange: Exchange) -> str:

@@ -19,6 +19,10 @@ Exchanges = tuple[Exchange, ...]
 # DigiD takes two minutes either way; the catalogue wants one.
 _FAR_S, _TOO_FAR_S = 60, 120
 _RELAY_STATE_OCTETS = 80
+PATIENCE_S = 60
+"""Seconds in which a person has to hear that DigiD does not answer; half of that is long already."""
+_LONG_S = PATIENCE_S // 2
+_REVOKED = "says that it was revoked"
 # Characters of an ID that differ from one to the next: bits at most, below which it is guessed, and below which it is weak.
 _GUESSED_BITS, _WEAK_BITS = 64, 120
 
@@ -279,6 +283,10 @@ def other_identity_is_refused(redirect: Exchange, redirect_uri: str, known_pages
 @check("SAML.4", then="no answer is no login", twin="authorization", raw=True)
 def broken_answer_is_refused(redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release) -> Findings:
     """When DigiD does not answer, or not in SAML, or with a flood, the login has failed, and the gateway says so in time."""
+    waited = redirect.finished - redirect.started
+    if redirect.response and waited > _LONG_S:
+        outcome = Outcome.FAIL if waited > PATIENCE_S else Outcome.WARNING
+        yield Finding(expected=f"an answer within {_LONG_S} s", observed=f"one after {waited:.0f} s", outcome=outcome)
     yield from _refused(redirect, redirect_uri, known_pages, release)
 
 
@@ -293,12 +301,24 @@ def hostile_answer_makes_no_call(redirect: Exchange, trapped: Observation) -> Fi
 
 @check("SAML.3", then="a DigiD that cannot prove who it is learns nothing", twin="authorization", raw=True)
 def unproven_digid_is_not_spoken_to(
-    redirect: Exchange, redirect_uri: str, known_pages: tuple[str, ...], release: Release, resolved: Observation
+    redirect: Exchange,
+    redirect_uri: str,
+    known_pages: tuple[str, ...],
+    release: Release,
+    resolved: Observation,
+    digid_certificate: Observation,
 ) -> Findings:
-    """Nothing is fetched from a server whose certificate is not that of DigiD's host, by an authority that is known."""
-    yield from _refused(redirect, redirect_uri, known_pages, release)
+    """Nothing is fetched from a server whose certificate is not that of DigiD's host, valid now, by an authority that is known."""
+    findings = list(_refused(redirect, redirect_uri, known_pages, release))
+    revoked, asked = digid_certificate.facts.get("manner") == _REVOKED, digid_certificate.facts.get("asked")
+    word = f", and the responder was asked {asked} times about the certificate" if revoked else ""
     for number in resolved.facts["numbers"]:
-        yield Finding(expected="no ArtifactResolve over that connection", observed=f"one (exchange {number})")
+        observed = f"one (exchange {number}) to a server that {digid_certificate.facts['about']}{word}"
+        reading = "AMB.13" if revoked else ""
+        findings.append(Finding(expected="no ArtifactResolve over that connection", observed=observed, reading=reading))
+    if revoked and not asked and not any(finding.outcome is Outcome.FAIL for finding in findings):
+        raise CannotJudgeError("reason unknown: the login was refused, but the responder was not asked about the certificate")
+    yield from findings
 
 
 @check("SAML.3", then="an answer that the browser brings is no login", twin="authorization", raw=True)

@@ -28,6 +28,7 @@ LOGIN_PAGE = "form#harness-digid-login"
 LOG_IN, CANCEL = f"{LOGIN_PAGE} button[value=login]", f"{LOGIN_PAGE} button[value=cancel]"
 TRAP = "/trap"
 """Where nobody calls who does not do what a hostile answer tells him to."""
+USED_BEFORE = "gives the assertion the ID of the one before"
 BSN_SECTOR, SOFI_SECTOR = "s00000000", "s00000001"
 
 _LOGIN = "/saml/idp/login"
@@ -49,8 +50,9 @@ class Login:
     """One login, from the AuthnRequest on.
 
     ``signature`` says what is wrong with that of the request; empty when nothing is. ``consumer`` is where the artifact goes,
-    ``deviation`` the one thing that goes wrong, ``forged`` the number of somebody else, for forged answers. ``scenario`` and
-    ``resolves`` (one line for each ArtifactResolve: what is wrong with its signature) are the harness's own.
+    ``deviation`` the one thing that goes wrong, ``forged`` the number of somebody else, for forged answers. ``assertion`` is the ID
+    of the assertion that was handed out. ``scenario``, ``shown`` (the serial number of the certificate that was shown for the
+    occasion) and ``resolves`` (one line for each ArtifactResolve: what is wrong with its signature) are the harness's own.
     """
 
     handle: str
@@ -62,23 +64,26 @@ class Login:
     deviation: str = ""
     forged: str = ""
     scenario: str = ""
+    shown: int = 0
     outcome: str = ""
     bsn: str = ""
     artifact: str = ""
     issued: datetime | None = None
     used: bool = False
     answered: bytes = b""
+    assertion: str = ""
     resolves: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What DigiD says: the answer, which login it belongs to, and what of it is secret."""
+    """What DigiD says: the answer, which login it belongs to, and what of it is secret; ``silence_s``: seconds before it."""
 
     response: Response
     label: str
     login: Login | None = None
     secrets: tuple[str, ...] = ()
+    silence_s: float = 0.0
 
 
 class Digid:
@@ -171,7 +176,7 @@ class Digid:
         if login is None:
             return Reply(response=_page("This login is unknown", "", 400), label="login at DigiD")
         if login.artifact:
-            login = replace(login, used=False, resolves=[])
+            login = replace(login, used=False, assertion="", resolves=[])
             self.logins.append(login)
         login.outcome = "logged in" if form.get("action") == "login" else "cancelled"
         login.bsn = "".join(form.get("bsn", "").split())
@@ -201,7 +206,8 @@ class Digid:
         if login:
             login.resolves.append(self.fault_of(saml.Packed(xml=b"", relay_state=None), message))
         response = self.resolve(asked, login)
-        return Reply(response=response, label="ArtifactResolve", login=login)
+        silence_s = SILENCE.get(login.deviation, 0.0) if login else 0.0
+        return Reply(response=response, label="ArtifactResolve", login=login, silence_s=silence_s)
 
     def resolve(self, asked: saml.ArtifactResolve, login: Login | None) -> Response:
         """The answer to an ArtifactResolve."""
@@ -217,6 +223,7 @@ class Digid:
             DRAFT["reports a cancelled login"](self, login, answer)
         if deviate := DRAFT.get(login.deviation):
             deviate(self, login, answer)
+        login.assertion = (answer.assertion and answer.response and answer.ids[2]) or ""
         return self.packed(login, answer)
 
     def answer(self, asked: saml.ArtifactResolve, login: Login | None) -> Answer:
@@ -239,6 +246,10 @@ class Digid:
             audiences=(self.sp.entity_id,),
             level=known.classes[0] if known and known.classes else saml.LEVELS["midden"],
         )
+
+    def handed_out(self, login: Login) -> list[str]:
+        """The IDs of right assertions that were handed out before a login, in order."""
+        return [each.assertion for each in self.logins if each.assertion and not each.deviation and each is not login]
 
     def posted(self, login: Login, bsn: str) -> list[tuple[str, str]]:
         """A form that brings a signed Response by the browser, which DigiD never does."""
@@ -299,6 +310,8 @@ SIGNED: dict[str, Callable[[Digid, Login, Element], None]] = {}
 """What happens to an answer after it was signed."""
 RAW: dict[str, Callable[[Digid, Login, Response], Response]] = {}
 """What is sent instead of an answer."""
+SILENCE: Mapping[str, float] = {"says nothing for more than a minute": 75.0}
+"""How long nothing is said, in seconds, before what comes instead of an answer."""
 
 
 def deviations() -> frozenset[str]:
@@ -365,6 +378,12 @@ _says("speaks to another audience", audiences=("https://za.example.org/saml/meta
 def _earlier(digid: Digid, login: Login | None, answer: Answer) -> None:
     used = [each.request.id for each in digid.logins if each.used and each is not login]
     answer.request_id = answer.confirmed_id = used[-1] if used else _OTHER
+
+
+@_at(DRAFT, USED_BEFORE)
+def _used_before(digid: Digid, login: Login | None, answer: Answer) -> None:
+    used = digid.handed_out(login) if login else []
+    answer.ids[2] = used[-1] if used else None
 
 
 for _number, _part in enumerate(("ArtifactResponse", "Response", "Assertion")):
@@ -696,6 +715,8 @@ _answers(
     lambda _d, _l, _r: Response(status=500, headers=_XML, body=saml.soap_fault("something went wrong")),
 )
 _answers("cuts the connection of the ArtifactResolve", lambda _d, _l, _r: Response(status=CUT))
+for _manner in SILENCE:
+    _answers(_manner, lambda _d, _l, _r: Response(status=CUT))
 _answers(
     "sends the ArtifactResolve elsewhere",
     lambda d, _l, _r: Response(status=307, headers=(("Location", f"{d.back_address}{TRAP}/redirect"),)),

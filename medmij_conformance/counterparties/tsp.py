@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, ObjectIdent
 from medmij_conformance import pki
 
 GOOD = "says that it is good"
+REVOKED = "says that it was revoked"
 SILENT = "says nothing"
 BRIEFLY = "says that it is good for two seconds"
 BRIEFLY_S = 2
@@ -202,7 +203,7 @@ def _briefly(tsp: Tsp, question: ocsp.OCSPRequest) -> Word:
     return Word(body=pki.ocsp_answer(question, _by(tsp, question), next_update=ends))
 
 
-@_answers("says that it was revoked", "revoked")
+@_answers(REVOKED, "revoked")
 def _revoked(tsp: Tsp, question: ocsp.OCSPRequest) -> Word:
     return Word(body=pki.ocsp_answer(question, _by(tsp, question), status="revoked"))
 

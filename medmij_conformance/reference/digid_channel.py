@@ -1,20 +1,51 @@
-"""How the reference fetches a login from DigiD: one SOAP call over mutual TLS, bounded in time and size, nothing followed."""
+"""How the reference fetches a login from DigiD: one SOAP call over mutual TLS, bounded in time and size, nothing followed.
+
+pyOpenSSL, because DigiD's authority is asked about its certificate in the handshake, before anything is said.
+"""
 
 import socket
-import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import h11
+from cryptography import x509
+from OpenSSL import SSL
 
-_READ = 65_536
+from medmij_conformance.reference.peers import Peers
+from medmij_conformance.wire.server import TlsLine, TlsSettings, accept, demand
+
+_LARGEST_HEAD = 65_536
 
 
 class NoAnswerError(Exception):
     """DigiD gave no usable answer; the message says why."""
+
+
+class DigidPeers(Peers):
+    """Who DigiD is: its certificate bears its name, is valid, and its authority says so. It stands on no list of MedMij."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def check_listed(self, names: Collection[str]) -> None:
+        """The Whitelist is for nodes of MedMij, which DigiD is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """The gate towards the host that was called."""
+
+    peers: Peers
+    host: str
+
+    def is_forgiven(self, error: int, depth: int) -> bool:
+        return self.peers.is_forgiven(error, depth)
+
+    def admits_client(self, chain: Sequence[x509.Certificate]) -> bool:
+        return self.peers.admits_server(chain, self.host)
 
 
 @dataclass(kw_only=True)
@@ -30,7 +61,8 @@ class DigidChannel:
     connect: Mapping[str, str]
     limit_s: float = 5.0
     largest: int = 200_000
-    _made: ssl.SSLContext | None = field(default=None, init=False)
+    peers: Peers = field(default_factory=DigidPeers)
+    _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
 
     def post(self, url: str, body: bytes) -> bytes:
         """The body of the answer, which has status 200. Raises ``NoAnswerError``."""
@@ -39,36 +71,37 @@ class DigidChannel:
             raise NoAnswerError(f"{url} is no https address")
         deadline = time.monotonic() + self.limit_s
         try:
-            with self._dial(parts.hostname, parts.port or 443, deadline) as tls:
-                return self._talk(tls, parts.netloc, parts.path or "/", body, deadline)
-        except (OSError, h11.ProtocolError) as error:
+            with self._dial(parts.hostname, parts.port or 443, deadline) as plain:
+                if parts.hostname not in self._made:
+                    self._made[parts.hostname] = self.context(parts.hostname)
+                tls = TlsLine(plain, self._made[parts.hostname], server_name=parts.hostname)
+                tls.handshake()
+                return self._talk(tls, plain, parts.netloc, parts.path or "/", body, deadline)
+        except (OSError, SSL.Error, h11.ProtocolError) as error:
             raise NoAnswerError(f"{parts.hostname}: {error}") from error
 
-    def _dial(self, host: str, port: int, deadline: float) -> ssl.SSLSocket:
+    def _dial(self, host: str, port: int, deadline: float) -> socket.socket:
         name, _, real_port = self.connect.get(f"{host}:{port}", f"{host}:{port}").rpartition(":")
         plain = socket.create_connection((name, int(real_port)), timeout=_left(deadline))
-        try:
-            plain.settimeout(_left(deadline))
-            self._made = self._made or self.context()
-            return self._made.wrap_socket(plain, server_hostname=host)
-        except BaseException:
-            plain.close()
-            raise
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return plain
 
-    def context(self) -> ssl.SSLContext:
-        """Our certificate, their authority, and no TLS but good TLS."""
-        context = ssl.create_default_context(cafile=str(self.ca))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    def context(self, host: str) -> SSL.Context:
+        """Our certificate, their authority, no TLS but good TLS, and nobody but the host that was called."""
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        accept(context, TlsSettings())
+        context.load_verify_locations(str(self.ca))
         self.identify(context)
+        demand(context, "require", _Called(self.peers, host))
         return context
 
-    def identify(self, context: ssl.SSLContext) -> None:
+    def identify(self, context: SSL.Context) -> None:
         """DigiD knows us by our certificate."""
-        context.load_cert_chain(self.certificate, self.key)
+        context.use_certificate_chain_file(str(self.certificate))
+        context.use_privatekey_file(str(self.key))
 
-    def _talk(self, tls: ssl.SSLSocket, authority: str, path: str, body: bytes, deadline: float) -> bytes:
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_READ)
+    def _talk(self, tls: TlsLine, plain: socket.socket, authority: str, path: str, body: bytes, deadline: float) -> bytes:
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
         headers = [
             ("Host", authority),
             ("Content-Type", "text/xml; charset=utf-8"),
@@ -77,14 +110,14 @@ class DigidChannel:
             ("Connection", "close"),
         ]
         head = http.send(h11.Request(method="POST", target=path, headers=headers)) or b""
-        tls.settimeout(_left(deadline))
-        tls.sendall(head + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b""))
+        plain.settimeout(_left(deadline))
+        tls.send(head + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b""))
         answer = bytearray()
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
-                tls.settimeout(_left(deadline))
-                http.receive_data(tls.recv(_READ))
+                plain.settimeout(_left(deadline))
+                http.receive_data(tls.receive())
             elif isinstance(event, h11.Response):
                 self.check_status(event.status_code, dict(event.headers).get(b"location", b"").decode("latin-1"))
             elif isinstance(event, h11.Data):

@@ -38,7 +38,7 @@ from medmij_conformance.reference.digid_assertion import (
     parse_xml,
     wall_clock,
 )
-from medmij_conformance.reference.digid_channel import DigidChannel, NoAnswerError
+from medmij_conformance.reference.digid_channel import DigidChannel, DigidPeers, NoAnswerError
 from medmij_conformance.reference.dvza import Dvza, Flow
 
 T = TypeVar("T")
@@ -162,7 +162,7 @@ class DigidLogin:
         self.acs = f"https://{gateway.hostname}{ACS_PATH}"
         self.now = wall_clock
         self.query_key = self.message_key = settings.key
-        self.channel = replace(settings.channel)
+        self.channel = replace(settings.channel, peers=DigidPeers())
         self.verifier = Verifier(certificates=(), now=lambda: self.now())
         self.open: dict[str, Asked] = {}
         self.artifacts: set[str] = set()

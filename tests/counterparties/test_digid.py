@@ -248,7 +248,7 @@ def test_the_artifact_never_goes_to_a_stranger(digid: Digid, clock: list[datetim
 
 
 WAYS_BACK = frozenset(player.RETURN)
-BY_OTHER_JUDGES = frozenset({"sends the ArtifactResolve elsewhere"})
+BY_OTHER_JUDGES = frozenset({"sends the ArtifactResolve elsewhere", player.USED_BEFORE})
 
 
 @pytest.mark.parametrize("deviation", sorted(player.deviations() - AWKWARD - WAYS_BACK - BY_OTHER_JUDGES))
@@ -263,6 +263,20 @@ def test_a_careful_reader_accepts(deviation: str, digid: Digid, clock: list[date
     """Each answer that is awkward and right is right for the same reader, and not the plain answer."""
     answer = outcome(digid, clock, keys, deviation)
     assert name_in(answer, keys, clock) == ROOS
+
+
+def test_an_assertion_id_can_come_again(digid: Digid, clock: list[datetime], keys: dict[str, Signer]) -> None:
+    """All else of the answer is right, and it belongs to this login; a login that failed hands out nothing to come again."""
+    failed = begin(digid, clock, keys["gateway"], "_failed")
+    log_in(digid, failed, action="cancel")
+    resolve(digid, failed.artifact, keys["gateway"])
+    assert digid.handed_out(failed) == []
+    answer = outcome(digid, clock, keys, player.USED_BEFORE)
+    assert name_in(answer, keys, clock) == ROOS
+    *_, earlier, login = digid.logins
+    assert digid.handed_out(login) == [earlier.assertion]
+    (assertion,) = saml.from_soap(answer.body).iter(f"{{{saml.SAML}}}Assertion")
+    assert assertion.get("ID") == earlier.assertion
 
 
 WRAPPED = [name for name in player.SIGNED if re.search(r"\bforged\b", name) and name != "alters the number after it was signed"]

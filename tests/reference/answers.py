@@ -273,7 +273,7 @@ REFUSED: Mapping[str, tuple[Answer, str]] = {
     "html-that-is-xml": (answered(body=b"<html/>"), "no SOAP envelope"),
     "soap-fault": (answered(body=SOAP_FAULT.encode()), "0 elements samlp:ArtifactResponse"),
     "redirect": (answered(302, Location="https://evil.test/"), "status 302"),
-    "reset": (Answer(respond=lambda _: Response(status=HANG_UP)), "ConnectionClosed"),
+    "reset": (Answer(respond=lambda _: Response(status=HANG_UP)), "closed the connection"),
     "huge": (Answer(data=lambda data: data.replace(b"</soap:Envelope>", b" " * 300_000 + b"</soap:Envelope>")), "larger than"),
     "doctype": (Answer(data=lambda data: b"<!DOCTYPE soap>" + data), "document type"),
     "entities": (Answer(data=lambda data: BOMB.encode() + data.replace(BSN.encode(), b"&c;" + BSN.encode())), "document type"),

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from answers import ACCEPTED, REFUSED, WRAPPED
+from cryptography.x509 import ocsp
 from digid_idp import BACK, Answer
 from digid_site import Browser, Keys, Site, asks_consent, ended
 
 from medmij_conformance.pki import hierarchy
+from medmij_conformance.reference.digid_channel import DigidPeers
 
 EXCEPTION_2 = {"error": "unauthorized_client", "state": "a-state-of-the-pgo"}
 
@@ -95,5 +97,21 @@ def test_a_digid_under_another_name_is_not_spoken_to(site: Site, tmp_path: Path)
     site.login.settings = replace(site.login.settings, idp_metadata=tmp_path / "idp.xml")
     site.login.channel.connect = {"evil.idp.test:443": f"127.0.0.1:{site.idp.server.port}"}
     assert ended(site.collect()) == EXCEPTION_2
-    assert "Hostname mismatch" in site.login.refusals[-1]
+    assert "certificate verify failed" in site.login.refusals[-1]
+    assert site.idp.resolves == []
+
+
+@pytest.mark.parametrize("status", [ocsp.OCSPCertStatus.REVOKED, ocsp.OCSPCertStatus.UNKNOWN])
+def test_a_digid_whose_certificate_is_not_good_is_not_spoken_to(site: Site, status: ocsp.OCSPCertStatus) -> None:
+    """What its authority does not call good ends the connection before anything is said."""
+    site.login.channel.peers.status_of = lambda chain: status  # type: ignore[method-assign]
+    assert ended(site.collect()) == EXCEPTION_2
+    assert "certificate verify failed" in site.login.refusals[-1]
+    assert site.idp.resolves == []
+
+
+def test_a_digid_of_which_nobody_speaks_is_not_spoken_to(site: Site) -> None:
+    """Without an answer of its authority there is no session."""
+    site.login.channel.peers = DigidPeers()
+    assert ended(site.collect()) == EXCEPTION_2
     assert site.idp.resolves == []

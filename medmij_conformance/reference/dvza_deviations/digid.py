@@ -5,7 +5,6 @@ import html
 import itertools
 import re
 import secrets
-import ssl
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +36,7 @@ from medmij_conformance.reference.dvza import Dvza, Flow, OwnPage, Person
 from medmij_conformance.reference.dvza_deviations._shared import DEVIATIONS
 
 Given = Mapping[str, list[str]]
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 # The checks of wrong answers, all of which see a flow that goes on too early, or a refusal in the wrong place.
 _NO_LOGIN = ("failed_login_of_digid_ends_as_exception_2", "failed_login_is_reported")
@@ -408,26 +408,32 @@ def no_certificate_at_digid(gateway: Dvza) -> None:
 @DEVIATIONS("unproven_digid_is_not_spoken_to")
 def certificate_of_digid_not_checked(gateway: Dvza) -> None:
     """The result is fetched from whoever answers at the address of DigiD (SAML.3)."""
-    _change_context(gateway, check_hostname=False, verify_mode=ssl.CERT_NONE)
+    _login(gateway).channel.peers.is_forgiven = lambda error, depth: True
+    _login(gateway).channel.peers.admits_server = lambda chain, host: True
 
 
 @DEVIATIONS("unproven_digid_is_not_spoken_to")
 def host_of_digid_not_checked(gateway: Dvza) -> None:
     """Any certificate of a known authority will do for DigiD (SAML.3)."""
-    _change_context(gateway, check_hostname=False)
+    _login(gateway).channel.peers.check_host = _nothing
 
 
-def _change_context(gateway: Dvza, **values: Any) -> None:
-    channel = _login(gateway).channel
-    conformant = channel.context
+@DEVIATIONS("unproven_digid_is_not_spoken_to")
+def expiry_of_digid_not_checked(gateway: Dvza) -> None:
+    """A certificate of DigiD that has expired will do (SAML.3)."""
+    _login(gateway).channel.peers.is_forgiven = lambda error, depth: error == _EXPIRED
 
-    def context() -> ssl.SSLContext:
-        made = conformant()
-        for name, value in values.items():
-            setattr(made, name, value)
-        return made
 
-    channel.context = context
+@DEVIATIONS("unproven_digid_is_not_spoken_to")
+def status_of_digid_not_asked(gateway: Dvza) -> None:
+    """The authority of DigiD's certificate is not asked about it (SAML.3)."""
+    _login(gateway).channel.peers.check_status = _nothing
+
+
+@DEVIATIONS("unproven_digid_is_not_spoken_to")
+def revoked_digid_will_do(gateway: Dvza) -> None:
+    """That DigiD's certificate was revoked is heard, and the result is fetched all the same (SAML.3)."""
+    _login(gateway).channel.peers.heed_revoked = _nothing
 
 
 @DEVIATIONS("posted_answer_is_refused")
@@ -697,6 +703,12 @@ def no_answer_is_an_error_of_the_gateway(gateway: Dvza) -> None:
     login.come_back = come_back
 
 
+@DEVIATIONS("broken_answer_is_refused")
+def digid_is_waited_for(gateway: Dvza) -> None:
+    """Whoever has logged in waits for as long as DigiD says nothing (SAML.4)."""
+    _login(gateway).channel.limit_s = 600.0
+
+
 def _unfitting(name: str, description: str, *rules: str, warns: Iterable[str] = ()) -> None:
     """A deviation that leaves out rules of the verifier which an unfitting answer breaks."""
 
@@ -721,6 +733,7 @@ _unfitting("response_in_response_to_anything", "It is not checked which AuthnReq
 _unfitting(
     "confirmation_of_anything", "It is not checked which AuthnRequest the subject was confirmed for", "check_confirmation_is_ours"
 )
+_unfitting("assertion_works_again", "An assertion with an ID that was used before is taken", "check_used_once")
 _unfitting("any_recipient", "A confirmation for another recipient is taken", "check_recipient")
 _unfitting("any_audience", "An assertion for another audience is taken", "check_audience")
 _unfitting("any_issuer", "Whoever issued an answer is believed", "check_issuer")
