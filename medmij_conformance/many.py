@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -71,19 +71,31 @@ def _listens(table: Any, at: str) -> Iterator[tuple[str, str]]:
 def run_many(targets: Sequence[str], options: Sequence[str], jobs: int, base: Path, say: Callable[[str], None]) -> int:
     """Run every target with the options of ``run``, ``jobs`` at a time, and write the overview into the empty folder ``base``.
 
-    SIGINT and SIGTERM interrupt every run, which reports what it has. Gives the worst exit code, by ``WORST_FIRST``.
+    SIGINT and SIGTERM interrupt every run, which reports what it has. One that cannot be started is an error, and the others run.
+    Gives the worst exit code, by ``WORST_FIRST``.
     """
     names = [f"{number:02}-{re.sub('[^A-Za-z0-9]+', '-', target).strip('-')[-40:]}" for number, target in enumerate(targets, 1)]
     waiting = list(range(len(targets)))
     running: dict[int, subprocess.Popen[bytes]] = {}
     codes: dict[int, int] = {}
+    unstarted: dict[int, str] = {}
+
+    def ended(index: int) -> Ended:
+        if index in unstarted:
+            return Ended(targets[index], names[index], "", 4, _NAMES[4], unstarted[index])
+        return _one(targets[index], names[index], codes.get(index), base)
+
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 index = waiting.pop(0)
-                running[index] = _start(targets[index], options, base, names[index])
-            _collect(running, codes, lambda index: say(f"{targets[index]}: {_ended(targets, names, codes, base)[index].verdict}"))
+                try:
+                    running[index] = _start(targets[index], options, base, names[index])
+                except OSError as error:  # no process, no memory, no room for its log: nothing that the others have a part in
+                    unstarted[index] = visible(f"could not be started: {error.strerror or error}", lines=False)
+                    say(f"{targets[index]}: {unstarted[index]}")
+            _collect(running, codes, lambda index: say(f"{targets[index]}: {ended(index).verdict}"))
             if running:
                 time.sleep(_POLL_S)
     except KeyboardInterrupt:
@@ -91,10 +103,10 @@ def run_many(targets: Sequence[str], options: Sequence[str], jobs: int, base: Pa
         codes |= {index: process.returncode for index, process in running.items()}
     finally:
         signal.signal(signal.SIGTERM, before)
-    ended = list(_ended(targets, names, codes, base).values())
-    worst = min((each.exit_code for each in ended), key=WORST_FIRST.index)
-    _write(ended, worst, base)
-    for each in ended:
+    rows = [ended(index) for index in range(len(targets))]
+    worst = min((each.exit_code for each in rows), key=WORST_FIRST.index)
+    _write(rows, worst, base)
+    for each in rows:
         say(f"{each.verdict:<20} {each.target}: {each.headline}")
     say(f"overview: {base / 'overview.md'}")
     return worst
@@ -124,10 +136,6 @@ def _interrupt(processes: Any) -> None:
         for process in processes:
             process.kill()
             process.wait()
-
-
-def _ended(targets: Sequence[str], names: Sequence[str], codes: Mapping[int, int], base: Path) -> dict[int, Ended]:
-    return {i: _one(target, names[i], codes.get(i), base) for i, target in enumerate(targets)}
 
 
 def _one(target: str, name: str, code: int | None, base: Path) -> Ended:
