@@ -264,15 +264,13 @@ def _tell(faults: "Sequence[Fault]", file: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def check(target: str, network: bool, as_json: bool) -> None:
     """See whether TARGET can be tested: certificates, ports, programs, and the way to the gateway. Exit 2 when it cannot."""
-    from medmij_conformance.preflight import Fault, preflight
+    from medmij_conformance.preflight import in_the_file, preflight
     from medmij_conformance.preflight.network import connections, table
     from medmij_conformance.report.text import visible
-    from medmij_conformance.target import problems
 
-    if not target.startswith("reference:") and (wrong := problems(Path(target))):
-        faults = [Fault(error.field, error.problem, error.expected) for error in wrong]
-    else:
-        with _target(target, ()) as (loaded, _):
+    read, faults = (None, []) if target.startswith("reference:") else in_the_file(Path(target))
+    if not faults:
+        with contextlib.nullcontext((read, None)) if read else _target(target, ()) as (loaded, _):
             if network:
                 rows = list(connections(loaded))
                 lines = table(rows)
