@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from medmij_conformance.preflight.listening import places
 from medmij_conformance.report.text import visible
 from medmij_conformance.target import TargetError, load
 
@@ -20,7 +21,6 @@ WORST_FIRST = (1, 4, 2, 3, 0)
 """Exit codes, as the verdict of one run is rolled up: fail, error, undecided, pass. A target that was never tested stands
 before one that was tested in part."""
 _NAMES = {0: "pass", 1: "fail", 2: "configuration wrong", 3: "undecided", 4: "error"}
-_LISTENS = ("listen", "listen_back", "ocsp_listen")
 _EVERY_ADDRESS = ("0.0.0.0", "[::]")  # noqa: S104 only compared
 _POLL_S = 0.2
 _PROGRAM = "from medmij_conformance.cli import main; main()"
@@ -39,14 +39,14 @@ class Ended:
 
 
 def collisions(targets: Sequence[str]) -> list[str]:
-    """One sentence for every address on which two target files would listen. Files that cannot be read are skipped."""
+    """One sentence for every address on which the runs of two target files would listen. Files that cannot be read are skipped."""
     seen: list[tuple[str, str, str, str]] = []
     found = []
     for name in targets:
         if name.startswith("reference:"):
             continue
         try:
-            here = set(_listens(load(Path(name)), ""))
+            here = set(places(load(Path(name))))
         except TargetError:
             continue  # its own run says what is wrong
         for at, address in sorted(here):
@@ -57,15 +57,6 @@ def collisions(targets: Sequence[str]) -> list[str]:
                     found.append(f"{name}: {at}: listens on port {port}, as {other_at} of {other}; expected a port of its own")
         seen += [(name, at, *address.rpartition(":")[::2]) for at, address in sorted(here)]
     return found
-
-
-def _listens(table: Any, at: str) -> Iterator[tuple[str, str]]:
-    for field in fields(table):
-        value, path = getattr(table, field.name), f"{at}.{field.name}".lstrip(".")
-        if field.name in _LISTENS and value:
-            yield path, value
-        elif is_dataclass(value):
-            yield from _listens(value, path)
 
 
 def run_many(targets: Sequence[str], options: Sequence[str], jobs: int, base: Path, say: Callable[[str], None]) -> int:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from medmij_conformance import many
 from medmij_conformance.cli import main
+from medmij_conformance.target import load
 
 PROGRAM = [sys.executable, "-c", "from medmij_conformance.cli import main; main()", "run"]
 
@@ -184,3 +185,25 @@ def test_no_process_at_all_is_an_error_of_each(tmp_path: Path, monkeypatch: pyte
     assert many.run_many(["a.toml", "b.toml"], [], 2, tmp_path, lambda _: None) == 4
     told = json.loads((tmp_path / "overview.json").read_text(encoding="utf-8"))["targets"]
     assert [each["headline"] for each in told] == ["could not be started: No such file or directory"] * 2
+
+
+def test_only_places_that_a_run_listens_at_can_collide(tmp_path: Path) -> None:
+    """A table that the role has no use for takes no port: DigiD is not played where people log in by a form."""
+    texts = []
+    for name in ("one", "two"):
+        made = CliRunner().invoke(main, ["init", str(tmp_path / name)])
+        assert made.exit_code == 0, made.output
+        texts.append((tmp_path / name / "target.toml").read_text(encoding="utf-8"))
+    first, second = tmp_path / "one" / "target.toml", tmp_path / "two" / "target.toml"
+    (port,) = re.findall(r'ocsp_listen = "127.0.0.1:(\d+)"', texts[0])
+    elsewhere = re.sub(r'ocsp_listen = "[^"]+"', 'ocsp_listen = "127.0.0.1:19999"', texts[1])
+    digid = re.sub("^# ", "", re.search(r"^# \[digid\].*(?:\n# .*)*", elsewhere, re.MULTILINE)[0], flags=re.MULTILINE)  # type: ignore[index]
+    digid = digid.replace("127.0.0.1:8446", f"127.0.0.1:{port}").replace("sp-metadata.xml", "digid-metadata.xml")
+    second.write_text(f"{elsewhere}\n{digid}\n", encoding="utf-8")
+    played = load(second).digid
+    assert played
+    assert played.listen == f"127.0.0.1:{port}"
+    assert many.collisions([str(first), str(second)]) == []
+    second.write_text(elsewhere.replace('"127.0.0.1:19999"', f'"0.0.0.0:{port}"'), encoding="utf-8")
+    (problem,) = many.collisions([str(first), str(second)])
+    assert "pki.ocsp_listen: listens on port" in problem
