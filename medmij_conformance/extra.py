@@ -24,6 +24,7 @@ LOOK_S = 60.0
 _PROGRAM = "from medmij_conformance.extra_session import main; main()"
 _EXPECTED = "a folder with *.feature, and with steps in steps/*.py or *.py"
 _CONTROLS = 20  # scenarios of ours that may stand around them
+_TOLD_S = 2.0
 _FAREWELL_S = 15.0
 
 
@@ -110,9 +111,12 @@ def _wait(process: "subprocess.Popen[bytes]", limit_s: float) -> str:
         process.kill()
         return f"they were stopped: they had not ended within {limit_s:.0f} s"
     except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            try:  # who pressed Ctrl-C at a terminal has told both of us; a second one would disturb its farewell
+                process.wait(timeout=_TOLD_S)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
             process.wait(timeout=_FAREWELL_S)
         process.kill()
-        return "they were interrupted from the keyboard"
+        return "they were interrupted"
     return ""

@@ -75,6 +75,7 @@ def _conclude(run: Run, directory: Path, say: Callable[[str], None]) -> None:
         for scenario in run.extra.scenarios:
             if scenario.outcome is not Outcome.PASS:
                 seen = [v.observed for v in scenario.verdicts if v.outcome is scenario.outcome]
-                say(f"own scenario  {scenario.outcome}  {scenario.name}: {scenario.reason or '; '.join(seen)}")
+                why = " ".join((scenario.reason or "; ".join(seen)).split())
+                say(f"own scenario  {scenario.outcome}  {scenario.name}: {why}")
         say(run.extra.headline)
     say(f"report: {directory / 'report.html'}")

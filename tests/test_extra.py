@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from medmij_conformance.report import EXTRA_JOURNAL, read_run
 from medmij_conformance.report.results import validate
 
 CHECKOUT = Path(__file__).parent.parent
+COMMAND = Path(sys.executable).with_name("medmij-conformance")
 ONLY = ("--only", "APP.12b", "--seed", 7)
 
 FEATURE = """
@@ -374,3 +377,49 @@ def test_wrong_own_scenarios_end_the_command_before_anything_is_sent(
     assert str(tmp_path / "own") in done.stderr
     assert said in done.stderr
     assert not (tmp_path / "report" / "evidence.jsonl").exists()
+
+
+ENDLESS = {
+    "a.feature": "Feature: X\n\n  Scenario: A\n    Given an age\n\n  Scenario: B\n    Given an age\n",
+    "own.py": "import pathlib\nimport time\n\nfrom pytest_bdd import given\n\n\n@given('an age')\ndef age() -> None:\n"
+    "    pathlib.Path(__file__).with_name('begun').touch()\n    time.sleep(600)\n",
+}
+
+
+@pytest.mark.parametrize("who", ["the process", "everybody at the terminal"])
+def test_an_interrupt_ends_own_scenarios_and_changes_nothing_official(who: str, reference: Any, tmp_path: Path) -> None:
+    """The official run was at its end: its exit code stays, and the report says what became of the others."""
+    own = written(tmp_path / "own", ENDLESS)
+    command = [
+        str(COMMAND),
+        "run",
+        str(reference.target),
+        *map(str, ONLY),
+        f"--extra={own}",
+        "--report-dir",
+        str(tmp_path / "report"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        until = time.monotonic() + 120
+        while not (own / "begun").exists():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        (os.kill if who == "the process" else os.killpg)(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    results = json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8"))
+    assert (results["verdict"], results["interrupted"]) == ("pass", False)
+    assert results["extra"]["trouble"] == "they were interrupted"
+    assert [each["outcome"] for each in results["extra"]["scenarios"]] == ["not_tested", "not_tested"]
+
+
+def test_own_scenarios_without_end_are_stopped(reference: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the time limits of their scenarios and a minute, which is less here."""
+    own = written(tmp_path / "own", ENDLESS)
+    monkeypatch.setattr(extra, "LOOK_S", 8.0)
+    began = time.monotonic()
+    extra.run(extra.Extra(own, 2, False), tmp_path, reference.target, ["--seed", "7"], first=1, scenario_s=1, quiet=True)
+    assert time.monotonic() - began < 30
+    records = list(read_journal(tmp_path / EXTRA_JOURNAL))
+    assert records[-1] == {"type": "extra-end", "trouble": "they were stopped: they had not ended within 10 s"}
