@@ -258,7 +258,9 @@ def pytest_bdd_after_step(request: pytest.FixtureRequest, step: Any) -> None:
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, step: Any, exception: BaseException) -> None:
     """A sentence that stopped the scenario."""
-    _note_step(request, step, "stopped", str(exception))
+    said = str(exception)
+    # Below the first line of a failed assertion pytest tells where its values come from: whole objects, of which nobody needs all.
+    _note_step(request, step, "stopped", said.partition("\n")[0] if isinstance(exception, AssertionError) else said)
 
 
 def _note_step(request: pytest.FixtureRequest, step: Any, outcome: str, detail: str) -> None:

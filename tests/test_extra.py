@@ -149,6 +149,7 @@ def test_each_own_scenario_has_its_outcome(both: Both) -> None:
         "Portals have names [<b>&]": "pass",
     }
     assert re.fullmatch(r"assert '[0-9a-f-]{36}' == 'xxx'", told["Codes are short"]["reason"])
+    assert [step["detail"] for step in told["Codes are short"]["steps"]] == ["", told["Codes are short"]["reason"]]
     assert told["The portal trips"]["reason"] == "KeyError: 'portal'"
     assert told["Of the other side"]["reason"] == "is for another role than dvza"
     assert told["With nobody"]["reason"] == "needs what the target file does not offer: person=nobody"
