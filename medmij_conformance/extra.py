@@ -34,12 +34,13 @@ class ExtraError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A folder of own scenarios that can be run.
+    """A folder of own scenarios that can be run; ``digest`` is that of its files.
 
     ``twins``: some of them use a check that counts only beside an accepted request, so that controls have to stand around them.
     """
 
     folder: Path
+    digest: str
     scenarios: int
     twins: bool
 
@@ -67,7 +68,7 @@ def look(folder: Path) -> Extra:
         found = json.loads(answer.read_text(encoding="utf-8"))
     if found["problems"]:
         raise ExtraError("\n".join(f"--extra: {problem}" for problem in found["problems"]))
-    return Extra(folder, found["scenarios"], found["twins"])
+    return Extra(folder, tree_digest(folder), found["scenarios"], found["twins"])
 
 
 def run(extra: Extra, directory: Path, target: Path, options: Sequence[str], *, first: int, scenario_s: float, quiet: bool) -> None:
@@ -78,19 +79,23 @@ def run(extra: Extra, directory: Path, target: Path, options: Sequence[str], *, 
     limit_s = (extra.scenarios + _CONTROLS * extra.twins) * scenario_s + LOOK_S
     with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as place:
         settings = {"run": str(extra.folder), "target": str(target), "first": first, "twins": extra.twins, "quiet": quiet}
-        with subprocess.Popen(_command({**settings, "options": [*options, "--report-dir", place]})) as process:
-            trouble = _wait(process, limit_s)
+        try:
+            with subprocess.Popen(_command({**settings, "options": [*options, "--report-dir", place]})) as process:
+                trouble = _wait(process, limit_s)
+            end = f"exit code {process.returncode}"
+        except OSError as error:
+            trouble, end = "", str(error.strerror or error)
         journal = Path(place) / JOURNAL
         records = journal.read_bytes() if journal.is_file() else b""
     if not trouble and not records:
-        trouble = f"they could not be started (exit code {process.returncode})"
+        trouble = f"they could not be started ({end})"
     leave(extra, directory, trouble, records)
 
 
 def leave(extra: Extra, directory: Path, trouble: str, records: bytes = b"") -> None:
     """Write the journal of own scenarios: which they are, the records of their process, and what went wrong around them."""
     whole = records[: records.rfind(b"\n") + 1]  # a process that was killed may have left half a line
-    opening = {"type": "extra", "folder": str(extra.folder), "digest": tree_digest(extra.folder), "scenarios": extra.scenarios}
+    opening = {"type": "extra", "folder": str(extra.folder), "digest": extra.digest, "scenarios": extra.scenarios}
     lines = [_line(opening), whole, _line({"type": "extra-end", "trouble": trouble})]
     (directory / EXTRA_JOURNAL).write_bytes(b"".join(lines))
 

@@ -217,10 +217,13 @@ def test_the_report_can_be_verified_and_rebuilt(both: Both, medmij: Any, tmp_pat
     assert both.results(both.report) == before
 
 
-def test_a_journal_that_cannot_be_read_hurts_nothing_official(both: Both, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "journal", ['{"type": "exchange"}\n{"type": "own"}\n', "[]\n", '{"type": "own", "scenarios": []}\n', "x\nx\n"]
+)
+def test_a_journal_that_cannot_be_read_hurts_nothing_official(journal: str, both: Both, tmp_path: Path) -> None:
     """It is said to be unreadable."""
     (tmp_path / "evidence.jsonl").write_bytes((both.report / "evidence.jsonl").read_bytes())
-    (tmp_path / EXTRA_JOURNAL).write_text('{"type": "exchange"}\n{"type": "own"}\n', encoding="utf-8")
+    (tmp_path / EXTRA_JOURNAL).write_text(journal, encoding="utf-8")
     run = read_run(tmp_path)
     assert run.verdict == "pass"
     assert run.extra
@@ -420,7 +423,42 @@ def test_own_scenarios_without_end_are_stopped(reference: Any, tmp_path: Path, m
     own = written(tmp_path / "own", ENDLESS)
     monkeypatch.setattr(extra, "LOOK_S", 8.0)
     began = time.monotonic()
-    extra.run(extra.Extra(own, 2, False), tmp_path, reference.target, ["--seed", "7"], first=1, scenario_s=1, quiet=True)
+    extra.run(extra.Extra(own, "", 2, False), tmp_path, reference.target, ["--seed", "7"], first=1, scenario_s=1, quiet=True)
     assert time.monotonic() - began < 30
     records = list(read_journal(tmp_path / EXTRA_JOURNAL))
     assert records[-1] == {"type": "extra-end", "trouble": "they were stopped: they had not ended within 10 s"}
+
+
+def test_no_process_for_own_scenarios_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is gone."""
+    own = written(tmp_path / "own", ENDLESS)
+    monkeypatch.setattr(extra.sys, "executable", str(tmp_path / "gone"))
+    extra.run(extra.Extra(own, "", 2, False), tmp_path, tmp_path, [], first=1, scenario_s=1, quiet=True)
+    records = list(read_journal(tmp_path / EXTRA_JOURNAL))
+    assert records[-1]["trouble"] == "they could not be started (No such file or directory)"
+
+
+ROW = {"id": "own:a", "name": 1, "title_nl": "", "feature": "a.feature", "requirements": [], "steps": [], "aside": ""}
+
+
+@pytest.mark.parametrize(
+    ("record", "trouble"),
+    [
+        ("'step', keyword=1, text=[], outcome={}, detail=None", "evidence-extra.jsonl cannot be read (TypeError: "),
+        (f"'own', scenarios=[{ROW}]", "what they left behind cannot be shown ("),
+    ],
+)
+def test_what_own_steps_write_into_their_journal_touches_nothing_official(
+    record: str, trouble: str, reference: Any, medmij: Any, tmp_path: Path
+) -> None:
+    """A record that no report can show: the official verdict stands, and the block says what happened."""
+    steps = "from pytest_bdd import given\n\n\n@given('a strange record')\ndef strange(evidence) -> None:\n"
+    steps += f"    evidence.write({record})\n"
+    feature = "Feature: X\n\n  Scenario: A\n    Given a strange record\n"
+    own = written(tmp_path / "own", {"a.feature": feature, "own.py": steps})
+    done = medmij("run", reference.target, *ONLY, "--extra", own, "--report-dir", tmp_path / "report", "--quiet")
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "report" / "results.json").read_text(encoding="utf-8"))
+    assert results["verdict"] == "pass"
+    assert results["extra"]["trouble"].startswith(trouble)
+    assert validate(results) == []

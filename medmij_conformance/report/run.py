@@ -229,7 +229,7 @@ def _read_extra(path: Path, known: Catalogue) -> Extra | None:
         return None
     try:
         return _build_extra(read_journal(path), known)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         trouble = f"{path.name} cannot be read ({type(error).__name__}: {error})"
         return Extra(folder="", digest="", trouble=trouble, scenarios=(), exchanges={})
 
@@ -246,6 +246,9 @@ def _build_extra(records: Iterable[Mapping[str, Any]], known: Catalogue) -> Extr
     opening = by_type["extra"][0]
     scenarios = tuple(_own_scenario(row, own[row["id"]], twins, known) for row in rows)
     told = {number for scenario in scenarios for number in scenario.exchanges}
+    for step in (step for scenario in scenarios for step in scenario.steps):
+        if not all(isinstance(text, str) for text in (step.keyword, step.text, step.outcome, step.detail)):
+            raise TypeError("a step is told by something else than text")
     return Extra(
         folder=opening["folder"],
         digest=opening["digest"],
