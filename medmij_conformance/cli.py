@@ -61,6 +61,7 @@ def main() -> None:
     help='Whether an operator at the terminal is asked for hooks that say "operator" (default: if there is a terminal).',
 )
 @click.option("--baseline", type=_FILE, help="Known deviations: they change the exit code, never an outcome.")
+@click.option("--extra", type=_DIRECTORY, metavar="DIR", help="Own features and steps, run afterwards; no part of the verdict.")
 @click.option("--check/--no-check", "checked", default=True, show_default=True, help="First see whether the target can be tested.")
 @click.option("--quiet", is_flag=True, help="Only the verdict.")
 def run(
@@ -77,6 +78,7 @@ def run(
     list_oddities: bool,
     attended: bool | None,
     baseline: Path | None,
+    extra: Path | None,
     checked: bool,
     quiet: bool,
 ) -> None:
@@ -102,6 +104,7 @@ def run(
     options += ["--seed", str(seed)] if seed is not None else []
     options += ["--report-dir", str(report_dir)] if report_dir and len(targets) == 1 else []
     options += ["--baseline", str(baseline)] if baseline else []
+    options += ["--extra", str(extra)] if extra else []
     options += ["--for", watched] if watched else []
     options += ["--continue", str(continued)] if continued else []
     options += ["--no-check"] * (not checked and len(targets) > 1)
@@ -229,18 +232,10 @@ def _run_scenarios(target: "Target", options: Sequence[str], command: str, *, qu
 
 
 def _pytest(options: Sequence[str], plugin: object) -> int:
-    """One session of pytest over the features, in which nothing of its surroundings takes part. Gives pytest's exit code."""
-    import pytest
+    """One session of pytest over the features. Gives pytest's exit code."""
+    from medmij_conformance.session import session
 
-    features = data_path("features")
-    with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other plugins of the environment could change a verdict
-        settings = Path(folder) / "pytest.ini"
-        settings.write_text("[pytest]\n", encoding="utf-8")
-        arguments = ["-c", str(settings), "--rootdir", folder, "-p", "pytest_bdd.plugin"]
-        unwanted = ("cacheprovider", "terminal", "warnings", "unraisableexception")  # the last one collects garbage five times
-        arguments += [*(f"-pno:{plugin}" for plugin in unwanted), "--noconftest", "--capture=no"]
-        return int(pytest.main([*arguments, *options, str(features / "test_features.py")], plugins=[plugin]))
+    return session(options, [plugin], [data_path("features") / "test_features.py"])
 
 
 def _must_be_fit(target: "Target", *, quiet: bool) -> None:
@@ -269,15 +264,13 @@ def _tell(faults: "Sequence[Fault]", file: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def check(target: str, network: bool, as_json: bool) -> None:
     """See whether TARGET can be tested: certificates, ports, programs, and the way to the gateway. Exit 2 when it cannot."""
-    from medmij_conformance.preflight import Fault, preflight
+    from medmij_conformance.preflight import in_the_file, preflight
     from medmij_conformance.preflight.network import connections, table
     from medmij_conformance.report.text import visible
-    from medmij_conformance.target import problems
 
-    if not target.startswith("reference:") and (wrong := problems(Path(target))):
-        faults = [Fault(error.field, error.problem, error.expected) for error in wrong]
-    else:
-        with _target(target, ()) as (loaded, _):
+    read, faults = (None, []) if target.startswith("reference:") else in_the_file(Path(target))
+    if not faults:
+        with contextlib.nullcontext((read, None)) if read else _target(target, ()) as (loaded, _):
             if network:
                 rows = list(connections(loaded))
                 lines = table(rows)

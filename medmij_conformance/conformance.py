@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from medmij_conformance import __version__
+from medmij_conformance import __version__, extra
 from medmij_conformance.aging import Cellar
 from medmij_conformance.cast import Cast
 from medmij_conformance.cast_dvp import DvpCast
@@ -31,7 +31,7 @@ from medmij_conformance.planning import (
     watched_kind,
 )
 from medmij_conformance.probing import Prober
-from medmij_conformance.report import JOURNAL, Run, read_run
+from medmij_conformance.report import EXTRA_JOURNAL, JOURNAL, Run, read_run
 from medmij_conformance.report import baseline as baselines
 from medmij_conformance.report.write import write_all
 from medmij_conformance.requirements import Catalogue, catalogue
@@ -42,6 +42,8 @@ from medmij_conformance.verdict import EXIT_CODES, NotSeenError
 from medmij_conformance.watching import Watch, Watched, seconds_of
 from medmij_conformance.wire.attended import Operator
 from medmij_conformance.wire.hooks import HookError
+
+_ASKED = 5  # how often a person may be asked in one own scenario
 
 ABOUT = ("name", "vendor", "product", "version", "commit", "environment", "xis", "xis_version", "role")
 CASTS: Mapping[str, type[Cast] | type[DvpCast] | type[RegistratieCast]] = {
@@ -54,6 +56,9 @@ CASTS: Mapping[str, type[Cast] | type[DvpCast] | type[RegistratieCast]] = {
 PROGRESS = pytest.StashKey[Callable[[str], None]]()
 COMMAND = pytest.StashKey[str]()
 TARGET = pytest.StashKey[Target]()
+QUIET = pytest.StashKey[bool]()
+SELECT = pytest.StashKey[Callable[[Sequence[pytest.Item], Selection], tuple[list[pytest.Item], list[Planned], list[Planned]]]]()
+"""Who chooses among the scenarios, if not ``planning.select``."""
 
 
 class ReportDirectoryError(Exception):
@@ -64,7 +69,7 @@ class Conformance:
     """The state of one run; one per pytest session.
 
     Raises ``TargetError`` when the target file is wrong, ``CatalogueError`` for an unknown requirement or release,
-    ``BaselineError`` and ``ReportDirectoryError``.
+    ``BaselineError``, ``ReportDirectoryError`` and ``ExtraError``.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -81,6 +86,9 @@ class Conformance:
         self.only: tuple[str, ...] = tuple(config.getoption("--only"))
         for name in self.only:
             self.catalogue[name]
+        wanted: str | None = config.getoption("--extra")
+        self.extra = extra.look(Path(wanted)) if wanted else None
+        self._quiet = config.stash.get(QUIET, False)
         self._baseline = Path(config.getoption("--baseline")) if config.getoption("--baseline") else None
         self._known = baselines.load(self._baseline) if self._baseline else ()
         seed: int | None = config.getoption("--seed")
@@ -204,6 +212,26 @@ class Conformance:
         self.evidence.close()
         self.run = read_run(self.directory)
         write_all(self.run, self.directory)
+        if self.extra:  # only now: what is official stands on disk, and its verdict is known
+            self._run_extra(self.extra)
+
+    def _run_extra(self, own: extra.Extra) -> None:
+        """Run the vendor's own scenarios, and show them in the reports."""
+        if self.trouble:
+            extra.leave(own, self.directory, f"they were not run: {self.trouble}")
+        else:
+            options = ["--seed", str(self.seed), "--attended" if self.attended else "--unattended"]
+            limits = self.target.limits
+            wait_s = limits.scenario_s + (limits.operator_s * _ASKED if self.attended else 0)
+            first = max((record["number"] for record in self.evidence.records if record["type"] == "exchange"), default=0) + 1
+            extra.run(own, self.directory, self.target.path, options, first=first, scenario_s=wait_s, quiet=self._quiet)
+        try:
+            self.run = read_run(self.directory)
+            write_all(self.run, self.directory)
+        except Exception as error:  # noqa: BLE001 code of others wrote that journal, and must not touch what is official
+            extra.leave(own, self.directory, f"what they left behind cannot be shown ({type(error).__name__}: {error})")
+            self.run = read_run(self.directory)
+            write_all(self.run, self.directory)
 
     @property
     def exit_code(self) -> int:
@@ -327,6 +355,7 @@ def _journal(directory: Path, *, foreign_states: bool) -> Evidence:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / JOURNAL).unlink(missing_ok=True)
+        (directory / EXTRA_JOURNAL).unlink(missing_ok=True)  # of an earlier run
         return Evidence(directory / JOURNAL, foreign_states=foreign_states)
     except OSError as error:
         expected = "a folder that can be written; --report-dir names another"

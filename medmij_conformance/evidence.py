@@ -162,6 +162,8 @@ class Evidence:
         self._foreign_states = foreign_states
         self.records: list[dict[str, Any]] = []
         self.scenario = ""
+        self.first = 1
+        """The number of the first exchange."""
         self._exchanges: dict[int, Exchange] = {}
         self._lock = threading.RLock()
         self._began = time.monotonic()
@@ -174,7 +176,7 @@ class Evidence:
     def append(self, exchange: Exchange) -> Exchange:
         """Number the exchange, redact it, write it. Returns the *raw* exchange with its number, for the players."""
         with self._lock:
-            number = len(self._exchanges) + 1
+            number = self.first + len(self._exchanges)
             raw = replace(exchange, number=number, scenario=exchange.scenario or self.scenario)
             self._learn(raw)
             stored = redact(raw, self.redactor)

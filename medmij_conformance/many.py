@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from medmij_conformance.preflight.listening import places
 from medmij_conformance.report.text import visible
 from medmij_conformance.target import TargetError, load
 
@@ -20,7 +21,6 @@ WORST_FIRST = (1, 4, 2, 3, 0)
 """Exit codes, as the verdict of one run is rolled up: fail, error, undecided, pass. A target that was never tested stands
 before one that was tested in part."""
 _NAMES = {0: "pass", 1: "fail", 2: "configuration wrong", 3: "undecided", 4: "error"}
-_LISTENS = ("listen", "listen_back", "ocsp_listen")
 _EVERY_ADDRESS = ("0.0.0.0", "[::]")  # noqa: S104 only compared
 _POLL_S = 0.2
 _PROGRAM = "from medmij_conformance.cli import main; main()"
@@ -39,14 +39,14 @@ class Ended:
 
 
 def collisions(targets: Sequence[str]) -> list[str]:
-    """One sentence for every address on which two target files would listen. Files that cannot be read are skipped."""
+    """One sentence for every address on which the runs of two target files would listen. Files that cannot be read are skipped."""
     seen: list[tuple[str, str, str, str]] = []
     found = []
     for name in targets:
         if name.startswith("reference:"):
             continue
         try:
-            here = set(_listens(load(Path(name)), ""))
+            here = set(places(load(Path(name))))
         except TargetError:
             continue  # its own run says what is wrong
         for at, address in sorted(here):
@@ -59,31 +59,34 @@ def collisions(targets: Sequence[str]) -> list[str]:
     return found
 
 
-def _listens(table: Any, at: str) -> Iterator[tuple[str, str]]:
-    for field in fields(table):
-        value, path = getattr(table, field.name), f"{at}.{field.name}".lstrip(".")
-        if field.name in _LISTENS and value:
-            yield path, value
-        elif is_dataclass(value):
-            yield from _listens(value, path)
-
-
 def run_many(targets: Sequence[str], options: Sequence[str], jobs: int, base: Path, say: Callable[[str], None]) -> int:
     """Run every target with the options of ``run``, ``jobs`` at a time, and write the overview into the empty folder ``base``.
 
-    SIGINT and SIGTERM interrupt every run, which reports what it has. Gives the worst exit code, by ``WORST_FIRST``.
+    SIGINT and SIGTERM interrupt every run, which reports what it has. One that cannot be started is an error, and the others run.
+    Gives the worst exit code, by ``WORST_FIRST``.
     """
     names = [f"{number:02}-{re.sub('[^A-Za-z0-9]+', '-', target).strip('-')[-40:]}" for number, target in enumerate(targets, 1)]
     waiting = list(range(len(targets)))
     running: dict[int, subprocess.Popen[bytes]] = {}
     codes: dict[int, int] = {}
+    unstarted: dict[int, str] = {}
+
+    def ended(index: int) -> Ended:
+        if index in unstarted:
+            return Ended(targets[index], names[index], "", 4, _NAMES[4], unstarted[index])
+        return _one(targets[index], names[index], codes.get(index), base)
+
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 index = waiting.pop(0)
-                running[index] = _start(targets[index], options, base, names[index])
-            _collect(running, codes, lambda index: say(f"{targets[index]}: {_ended(targets, names, codes, base)[index].verdict}"))
+                try:
+                    running[index] = _start(targets[index], options, base, names[index])
+                except OSError as error:  # no process, no memory, no room for its log: nothing that the others have a part in
+                    unstarted[index] = visible(f"could not be started: {error.strerror or error}", lines=False)
+                    say(f"{targets[index]}: {unstarted[index]}")
+            _collect(running, codes, lambda index: say(f"{targets[index]}: {ended(index).verdict}"))
             if running:
                 time.sleep(_POLL_S)
     except KeyboardInterrupt:
@@ -91,10 +94,10 @@ def run_many(targets: Sequence[str], options: Sequence[str], jobs: int, base: Pa
         codes |= {index: process.returncode for index, process in running.items()}
     finally:
         signal.signal(signal.SIGTERM, before)
-    ended = list(_ended(targets, names, codes, base).values())
-    worst = min((each.exit_code for each in ended), key=WORST_FIRST.index)
-    _write(ended, worst, base)
-    for each in ended:
+    rows = [ended(index) for index in range(len(targets))]
+    worst = min((each.exit_code for each in rows), key=WORST_FIRST.index)
+    _write(rows, worst, base)
+    for each in rows:
         say(f"{each.verdict:<20} {each.target}: {each.headline}")
     say(f"overview: {base / 'overview.md'}")
     return worst
@@ -124,10 +127,6 @@ def _interrupt(processes: Any) -> None:
         for process in processes:
             process.kill()
             process.wait()
-
-
-def _ended(targets: Sequence[str], names: Sequence[str], codes: Mapping[int, int], base: Path) -> dict[int, Ended]:
-    return {i: _one(target, names[i], codes.get(i), base) for i, target in enumerate(targets)}
 
 
 def _one(target: str, name: str, code: int | None, base: Path) -> Ended:

@@ -103,6 +103,11 @@ def planned_of(item: pytest.Item) -> Planned:
     return item.stash[_PLANNED]
 
 
+def plan_as(item: pytest.Item, planned: Planned) -> None:
+    """Say what a collected scenario is that stands in no official feature."""
+    item.stash[_PLANNED] = planned
+
+
 def _planned(item: pytest.Item) -> Planned:
     template = scenario_wrapper_template_registry[item.obj]  # type: ignore[attr-defined]
     example = item.callspec.params.get("_pytest_bdd_example", {}) if hasattr(item, "callspec") else {}
@@ -195,6 +200,14 @@ def needed_for(checks: Collection[str], plan: Iterable[Planned]) -> list[Planned
 
 def _is_control(planned: Planned) -> bool:
     return any(tag.startswith("control:") for tag in planned.tags)
+
+
+def controls_around(own: Sequence[Planned], official: Sequence[Planned]) -> tuple[set[str], set[str]]:
+    """The ids of the controls that have to stand before and after other scenarios, for their refusals to count."""
+    needed = _with_controls([*official, *own], {planned.id for planned in own}) if own else []
+    controls = [planned for planned in needed if _is_control(planned)]
+    first = {planned.id for planned in controls if "control:first" in planned.tags}
+    return first, {planned.id for planned in controls} - first
 
 
 def _order(planned: Planned) -> float:
@@ -300,6 +313,16 @@ def _has_pki(target: Target, need: str) -> bool:
 def _can_run(planned: Planned, asked: Selection) -> bool:
     """Whether what a scenario needs of the target file is there; else it is outside the plan."""
     return all(_has(asked, tag.removeprefix("needs:")) for tag in planned.tags if tag.startswith("needs:"))
+
+
+def unmet(planned: Planned, asked: Selection) -> list[str]:
+    """What a scenario needs of the target file and does not find there."""
+    needs = sorted(tag.removeprefix("needs:") for tag in planned.tags if tag.startswith("needs:"))
+    return [need for need in needs if not _has(asked, need)]
+
+
+NEEDS = frozenset({"hook", "person", "offers", "node", "consent", "login", "start", "limit", "lists", "list", "pki", "ocsp"})
+"""What a tag ``needs:KIND`` or ``needs:KIND=NAME`` can ask of a target file."""
 
 
 def _has(asked: Selection, need: str) -> bool:

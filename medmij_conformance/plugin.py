@@ -21,7 +21,8 @@ import pytest
 
 import medmij_conformance.checks  # noqa: F401 fills the registry before the steps are made from it
 from medmij_conformance import data_path, step_lookup
-from medmij_conformance.conformance import RUN, Conformance, ReportDirectoryError
+from medmij_conformance.conformance import RUN, SELECT, Conformance, ReportDirectoryError
+from medmij_conformance.extra import ExtraError
 from medmij_conformance.judge import Judge
 from medmij_conformance.planning import PLANS, Planned, is_scenario, planned_of, select
 from medmij_conformance.report.baseline import BaselineError
@@ -54,6 +55,10 @@ class NotConformantError(AssertionError):
     """A check of the scenario failed; the message lists what was expected and what was seen."""
 
 
+class OwnStepError(AssertionError):
+    """A step of the vendor's own found something wrong; the message says what."""
+
+
 class HarnessError(Exception):
     """A check or a player of ours went wrong."""
 
@@ -70,6 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--continue", metavar="DIR", help="plan watch: go on with the run whose report is there")
     group.addoption("--only", metavar="ID", action="append", default=[], help="only this requirement; may be repeated")
     group.addoption("--baseline", metavar="FILE", help="known deviations: they change the exit code, never an outcome")
+    group.addoption("--extra", metavar="DIR", help="own features and steps, run after the official ones; no part of the verdict")
     group.addoption("--attended", action="store_true", default=None, help="an operator at the terminal can be asked")
     group.addoption("--unattended", action="store_false", dest="attended", help="nobody can (default without a terminal)")
     group.addoption("--seed", type=int, help="seed of the harness's own random choices (default: a new one)")
@@ -83,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         config.stash[RUN] = Conformance(config)
-    except (TargetError, CatalogueError, BaselineError, ReportDirectoryError) as error:
+    except (TargetError, CatalogueError, BaselineError, ReportDirectoryError, ExtraError) as error:
         raise pytest.UsageError(str(error)) from error
     if not config.pluginmanager.has_plugin("terminal"):
         config.option.tbstyle = "native"  # nobody will read the tracebacks, and pytest's own take long to make
@@ -115,7 +121,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen: list[pytest.Item] = []
     if run:
         places = config.stash[_WANTED]
-        chosen, run.postponed, run.barred = select(scenarios, run.asked(places))
+        chosen, run.postponed, run.barred = config.stash.get(SELECT, select)(scenarios, run.asked(places))
     if dropped := [item for item in scenarios if item not in chosen]:
         config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if item not in scenarios] + chosen
@@ -230,6 +236,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
         match call.excinfo.value:
             case NotConformantError():
                 frame.outcome = "fail"
+            case OwnStepError() as found:
+                frame.outcome, frame.reason = "fail", str(found)
             case HookError() as unanswered if (
                 call.when == "teardown"
             ):  # in what a scenario leaves behind: nothing after it could be trusted
@@ -252,7 +260,9 @@ def pytest_bdd_after_step(request: pytest.FixtureRequest, step: Any) -> None:
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, step: Any, exception: BaseException) -> None:
     """A sentence that stopped the scenario."""
-    _note_step(request, step, "stopped", str(exception))
+    said = str(exception)
+    # Below the first line of a failed assertion pytest tells where its values come from: whole objects, of which nobody needs all.
+    _note_step(request, step, "stopped", said.partition("\n")[0] if isinstance(exception, AssertionError) else said)
 
 
 def _note_step(request: pytest.FixtureRequest, step: Any, outcome: str, detail: str) -> None:

@@ -883,7 +883,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Target:
 
     Raises ``TargetError`` for the first fault found.
     """
-    target, errors = _load(path, environ)
+    target, errors = read(path, environ)
     if target is None or errors:
         raise errors[0]
     return target
@@ -891,7 +891,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Target:
 
 def problems(path: Path, environ: Mapping[str, str] = os.environ) -> list[TargetError]:
     """All faults of the file; what only follows from another fault may be left out."""
-    return _load(path, environ)[1]
+    return read(path, environ)[1]
 
 
 def authority(url: str) -> str:
@@ -901,7 +901,8 @@ def authority(url: str) -> str:
     return f"{f'[{host}]' if ':' in host else host}:{parts.port or {'http': 80}.get(parts.scheme, 443)}"
 
 
-def _load(path: Path, environ: Mapping[str, str]) -> tuple[Target | None, list[TargetError]]:
+def read(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Target | None, list[TargetError]]:
+    """What ``load`` and ``problems`` give, of one reading; where there is a fault, the target is not whole."""
     reader = _Reader(path, environ)
     target, content = None, b""
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medmij_conformance.conformance import COMMAND, PROGRESS, RUN, TARGET
+from medmij_conformance.conformance import COMMAND, PROGRESS, QUIET, RUN, TARGET
 from medmij_conformance.report import Run
 from medmij_conformance.report.baseline import assess
 from medmij_conformance.report.text import visible
@@ -28,6 +28,7 @@ class Terminal:
         """Leave the plugin what it needs from the command line."""
         config.stash[COMMAND] = self._command
         config.stash[TARGET] = self._target
+        config.stash[QUIET] = self._quiet
         config.stash[PROGRESS] = _say if not self._quiet else lambda _: None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -70,4 +71,11 @@ def _conclude(run: Run, directory: Path, say: Callable[[str], None]) -> None:
         for problem in assessment.problems:
             say(f"baseline {assessment.file}: {problem}")
         say(assessment.headline)
+    if run.extra:
+        for scenario in run.extra.scenarios:
+            if scenario.outcome is not Outcome.PASS:
+                seen = [v.observed for v in scenario.verdicts if v.outcome is scenario.outcome]
+                why = " ".join((scenario.reason or "; ".join(seen)).split())
+                say(f"own scenario  {scenario.outcome}  {scenario.name}: {why}")
+        say(run.extra.headline)
     say(f"report: {directory / 'report.html'}")

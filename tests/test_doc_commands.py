@@ -3,6 +3,7 @@
 A block is marked by a comment in the line before it:
 
 * ``<!-- not run: REASON -->``: it is not run. Each of these stands in ``NOT_RUN`` too, with its reason.
+* ``<!-- write to: FILE -->``, of any other block: it is written there first.
 * ``<!-- in: the example -->``: it runs in a copy of the sources with the example of that page in it.
 
 A line may end with ``# exit N``: the exit code that it has to have, if not 0.
@@ -23,6 +24,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 EXAMPLE = "the example"
+WORKED = "docs/writing-a-scenario.md"
 SOURCES = ("medmij_conformance", "features", "steps", "fixtures")
 LONGEST_S = 300
 
@@ -106,6 +108,11 @@ def _as_a_reader(name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run a page in a folder that holds nothing but the environment of the harness and the sample that the documentation ships."""
     shutil.copytree(ROOT / "docs" / "examples", folder / "docs" / "examples")
     (folder / ".venv").symlink_to(sys.prefix)
+    for block in blocks(PAGES[name]) if name != WORKED else []:
+        if block.mark.startswith("write to: "):
+            file = folder / block.mark.removeprefix("write to: ")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
     return _run(script(RUN[name]), folder)
 
 

@@ -1,9 +1,14 @@
 """A corpus of faults of configuration: each one planted is found under its field, and nothing is found that was not planted."""
 
+import ast
+import itertools
 import json
+import re
 import shutil
 import socket
 import ssl
+import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 
 from medmij_conformance import pki, workspace
-from medmij_conformance.preflight import Fault, preflight
-from medmij_conformance.target import load, problems
+from medmij_conformance.preflight import Fault, in_the_file, preflight
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -53,8 +58,8 @@ class Corpus:
     def found(self, workspace_name: str, plant: Plant | None = None) -> list[Fault]:
         """What is found in a copy of a workspace into which a fault was planted."""
         file = self.copy(workspace_name, plant) / "target.toml"
-        wrong = [Fault(error.field, error.problem, error.expected) for error in problems(file, {})]
-        return wrong or preflight(load(file, {}))
+        target, wrong = in_the_file(file, {})
+        return wrong if target is None else preflight(target)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +155,12 @@ def leaf_as_issuer(place: Path) -> None:
         shutil.copy(place / "pki" / f"other.{kind}", place / "pki" / f"issuer.{kind}")
 
 
+def issuer_as_leaf(place: Path) -> None:
+    """The certificate of the issuer in the place of ours."""
+    for kind in ("pem", "key"):
+        shutil.copy(place / "pki" / f"issuer.{kind}", place / "pki" / f"harness.{kind}")
+
+
 def taken(field: str) -> Plant:
     """Somebody else listens where we want to."""
 
@@ -161,8 +172,8 @@ def taken(field: str) -> Plant:
     return plant
 
 
-def served(talk: Callable[[socket.socket], object]) -> Plant:
-    """Something else stands where the authorization endpoint should be."""
+def served(talk: Callable[[socket.socket], object], port: int = 443) -> Plant:
+    """Something else stands where the authorization endpoint should be, or at another port of its host."""
 
     def plant(place: Path) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -181,12 +192,22 @@ def served(talk: Callable[[socket.socket], object]) -> Plant:
                         continue
 
         threading.Thread(target=serve, daemon=True).start()
-        line('"za.reference.test:443" = ', f'"za.reference.test:443" = "127.0.0.1:{listener.getsockname()[1]}"')(place)
+        line(f'"za.reference.test:{port}" = ', f'"za.reference.test:{port}" = "127.0.0.1:{listener.getsockname()[1]}"')(place)
 
     return plant
 
 
-def tls(name: str, answer: bytes = b"") -> Plant:
+def alert(number: int, port: int = 8443) -> Plant:
+    """The token endpoint answers the handshake with a fatal alert of this number."""
+    return served(lambda stream: stream.recv(10_000) and stream.sendall(b"\x15\x03\x03\x00\x02\x02" + bytes([number])), port)
+
+
+def without_our_certificate() -> Plant:
+    """We have nothing to show."""
+    return both(line('certificate = "pki/harness.pem"', ""), line('key = "pki/harness.key"', ""))
+
+
+def tls(name: str, answer: bytes = b"", port: int = 443) -> Plant:
     """A TLS server with one of the certificates of the workspace, which says this to whatever comes."""
 
     def plant(place: Path) -> None:
@@ -195,10 +216,11 @@ def tls(name: str, answer: bytes = b"") -> Plant:
 
         def talk(stream: socket.socket) -> None:
             with context.wrap_socket(stream, server_side=True) as secure:
-                secure.recv(10_000)
-                secure.sendall(answer)
+                if answer:
+                    secure.recv(10_000)
+                    secure.sendall(answer)
 
-        served(talk)(place)
+        served(talk, port)(place)
 
     return plant
 
@@ -218,12 +240,32 @@ def _wait_for_the_end(stream: socket.socket) -> None:
         pass
 
 
+def _reset(stream: socket.socket) -> None:
+    """A reset instead of an end."""
+    stream.recv(10)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 _OPEN: list[socket.socket] = []
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n%s\r\n%s"
+EARLY = (NOW + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
 LATE = (NOW - timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
 LOGIN = b'<form id="login" method="post"><button value="login">in</button></form>'
 FRONT = 'connect."za.reference.test:443"'
+
+LISTS_ALONE = x509.KeyUsage(  # may sign lists of revoked certificates, and no certificates
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+LOGIN_PAGE = PAGE % (len(LOGIN), b"", LOGIN)
 
 FAULTS: Mapping[str, tuple[str, str, Plant]] = {
     # what was done: (workspace, field, how)
@@ -332,6 +374,50 @@ FAULTS: Mapping[str, tuple[str, str, Plant]] = {
         "harness.certificate",
         lambda place: pki.hierarchy("STRANGE").tsp.issue("pgo.harness.test").write(place / "pki", "harness") and None,
     ),
+    "an expired certificate of the gateway": (
+        "dvza",
+        "offer[1].authorization_endpoint",
+        both(minted("stale", "za.reference.test", not_after=NOW - DAY), tls("stale", LOGIN_PAGE)),
+    ),
+    "a certificate of the gateway that begins tomorrow": (
+        "dvza",
+        "offer[1].authorization_endpoint",
+        both(minted("early", "za.reference.test", not_before=NOW + DAY), tls("early", LOGIN_PAGE)),
+    ),
+    "an expired certificate of the gateway's back channel": (
+        "dvza",
+        "offer[1].token_endpoint",
+        both(minted("stale", "za.reference.test", not_after=NOW - DAY), tls("stale", LOGIN_PAGE, 8443)),
+    ),
+    "a back channel that closes during the handshake": ("dvza", "offer[1].token_endpoint", served(lambda s: s.recv(10), 8443)),
+    "a back channel that closes after the handshake": ("dvza", "offer[1].token_endpoint", tls("reference", b"", 8443)),
+    "a back channel that resets": ("dvza", "offer[1].token_endpoint", served(_reset, 8443)),
+    "a back channel that has an internal error": ("dvza", "offer[1].token_endpoint", alert(80)),
+    "a back channel with other versions of TLS": ("dvza", "offer[1].token_endpoint", alert(70)),
+    "a back channel that does not know our authority": ("dvza", "harness.certificate", alert(48)),
+    "a back channel that finds our certificate bad": ("dvza", "harness.certificate", alert(42)),
+    "a back channel that finds our certificate revoked": ("dvza", "harness.certificate", alert(44)),
+    "a back channel that denies us access": ("dvza", "harness.certificate", alert(49)),
+    "a back channel that wants a certificate": ("dvza", "harness.certificate", both(without_our_certificate(), alert(116))),
+    "a back channel that hangs up on nobody": (
+        "dvza",
+        "offer[1].token_endpoint",
+        both(without_our_certificate(), served(lambda stream: stream.recv(10), 8443)),
+    ),
+    "an expired certificate of the lists": (
+        "dvza",
+        "lists.certificate",
+        minted("stelselnode", "stelselnode.harness.test", not_after=NOW - DAY),
+    ),
+    "lists that their generation cannot express": (
+        "dvza",
+        "lists.generation",
+        both(
+            line("[lists]", '[lists]\ngeneration = "metamodel"'),
+            text('resource_endpoint = "https://za.reference.test:8443', 'resource_endpoint = "https://elsewhere.reference.test'),
+        ),
+    ),
+    "lists of no generation": ("dvza", "lists.generation", line("[lists]", '[lists]\ngeneration = "3.0"')),
     "a key that is too short": ("dvza", "harness.certificate", harness(key="rsa1024")),
     "a server that never answers": ("dvza", "offer[1].authorization_endpoint", served(_wait_for_the_end)),
     "redirects without end": (
@@ -341,6 +427,22 @@ FAULTS: Mapping[str, tuple[str, str, Plant]] = {
     ),
     "no HTTP": ("dvza", "offer[1].authorization_endpoint", tls("reference", b"220 mail ESMTP\r\n")),
     "a clock that is an hour late": ("dvza", "target", tls("reference", PAGE % (len(LOGIN), b"Date: %s\r\n" % LATE, LOGIN))),
+    "a clock that is an hour early": ("dvza", "target", tls("reference", PAGE % (len(LOGIN), b"Date: %s\r\n" % EARLY, LOGIN))),
+    "a person who is sent back at once": (
+        "dvza",
+        "offer[1]",
+        tls(
+            "reference",
+            b"HTTP/1.1 302 Found\r\nLocation: https://pgo.harness.test/cb?error=server_error\r\nContent-Length: 0\r\n\r\n",
+        ),
+    ),
+    "a front channel that refuses the handshake": ("dvza", "offer[1].authorization_endpoint", alert(80, 443)),
+    "an authority in place of our certificate": ("dvza", "harness.certificate", issuer_as_leaf),
+    "an issuer that may not sign": (
+        "dvza",
+        "pki.issuer",
+        issuer(extensions=[x509.Extension(LISTS_ALONE.oid, True, LISTS_ALONE)]),
+    ),
     "a page without a form": ("dvza", "user_agent.action", tls("reference", PAGE % (5, b"", b"hello"))),
     "a gateway that sends people elsewhere": (
         "dvza",
@@ -433,6 +535,16 @@ def test_a_planted_fault_is_found_under_its_field(findings: Mapping[str, list[Fa
     assert all(fault.problem and fault.expected for fault in found)
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_names_a_command_that_a_shell_can_run(findings: Mapping[str, list[Fault]], name: str) -> None:
+    """It can be read by a shell, and begins with a program that is named on the page."""
+    programs = re.findall(r"`([a-z0-9-]+)`", _section("With which you see the same"))
+    for fault in findings[name]:
+        assert fault.command, fault.lines(Path("target.toml"))
+        assert fault.command.split()[0] in programs, fault.command
+        assert subprocess.run(["sh", "-n", "-c", fault.command], capture_output=True, check=False).returncode == 0, fault.command
+
+
 def test_the_figures_of_the_corpus(findings: Mapping[str, list[Fault]], capsys: pytest.CaptureFixture[str]) -> None:
     """How many faults there are, and how many of them are found and told alone; at least forty kinds."""
     fields = {name: {fault.field for fault in found} for name, found in findings.items()}
@@ -472,6 +584,88 @@ def test_a_hook_with_an_ipv6_address_has_its_place_in_the_network(corpus: Corpus
     line("clock = ", 'clock = { http = "http://[::1]:9001/clock" }')(place)
     rows = json.loads(medmij("check", place / "target.toml", "--network", "--json").stdout)
     assert ("::1", 9001) in {(row["to"], row["port"]) for row in rows}
+
+
+# --- the page ---
+
+
+def _section(heading: str) -> str:
+    """What stands under a heading of the page."""
+    page = (Path(__file__).parents[1] / "docs" / "preflight.md").read_text(encoding="utf-8")
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def kinds() -> set[str]:
+    """What the code can say is wrong, with … for what differs: the second argument of every ``Fault``.
+
+    Only what comes whole from elsewhere is left out: that has no words here.
+    """
+    found: set[str] = set()
+    for path in (Path(__file__).parents[1] / "medmij_conformance" / "preflight").glob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                for call in ast.walk(function):
+                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Fault":
+                        found |= _texts(call.args[1], function)
+    return found - {"…"}
+
+
+def _texts(node: ast.AST, function: ast.FunctionDef) -> set[str]:
+    match node:
+        case ast.Constant():
+            return {str(node.value)}
+        case ast.IfExp():
+            return _texts(node.body, function) | _texts(node.orelse, function)
+        case ast.JoinedStr():
+            parts = [_texts(part.value if isinstance(part, ast.FormattedValue) else part, function) for part in node.values]
+            return {"".join(words) for words in itertools.product(*parts)}
+        case ast.Name():
+            return _assigned(node.id, function) or {"…"}
+    return {"…"}
+
+
+def _assigned(name: str, function: ast.FunctionDef) -> set[str]:
+    """The texts that a name is given in a function, alone or as one of several."""
+    found: set[str] = set()
+    for statement in ast.walk(function):
+        for target in statement.targets if isinstance(statement, ast.Assign) else ():
+            if isinstance(target, ast.Name) and target.id == name:
+                found |= _texts(statement.value, function)
+            names = [each.id for each in target.elts if isinstance(each, ast.Name)] if isinstance(target, ast.Tuple) else []
+            if name in names:
+                rows = [row for row in ast.walk(statement.value) if isinstance(row, ast.Tuple) and len(row.elts) == len(names)]
+                found |= {text for row in rows for text in _texts(row.elts[names.index(name)], function)}
+    return found
+
+
+def test_the_page_lists_every_fault_that_can_be_told_and_no_other() -> None:
+    """In the words of the code, once each."""
+    listed = re.findall(r"^\* `(.+)`$", _section("What it can say"), re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == kinds()
+
+
+# What cannot be made here without another machine, another user or another installation.
+NOT_PLANTED = {
+    "Playwright is not installed",
+    "… cannot be listened on: …",
+    "… cannot be reached: …",
+    "… may not be listened on by this user",
+}
+
+
+def test_every_fault_that_can_be_told_is_planted(findings: Mapping[str, list[Fault]]) -> None:
+    """But for those that need other surroundings, and the firewall, which has a test of its own."""
+    told = {fault.problem for found in findings.values() for fault in found}
+    patterns = {text: ".*".join(map(re.escape, text.split("…"))) for text in kinds()}
+    missing = {text for text, pattern in patterns.items() if not any(re.fullmatch(pattern, problem) for problem in told)}
+    assert missing - {"… does not answer within … s, as behind a firewall"} == NOT_PLANTED
+
+
+def test_the_page_tells_how_many_faults_are_planted() -> None:
+    """The figure is that of this file."""
+    page = (Path(__file__).parents[1] / "docs" / "preflight.md").read_text(encoding="utf-8")
+    assert f"The tests plant {len(FAULTS)} faults into target files that work" in page
 
 
 # --- the command line ---

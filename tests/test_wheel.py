@@ -94,6 +94,19 @@ def test_the_installed_wheel_runs_away_from_the_checkout(how: str, installed: Pa
         assert Path(done.stdout.strip()).is_relative_to(installed)
 
 
+def test_the_installed_wheel_runs_own_scenarios(installed: Path, tmp_path: Path) -> None:
+    """Away from the checkout, in a process of their own, with the steps of the wheel."""
+    (tmp_path / "own").mkdir()
+    feature = "Feature: Ours\n\n  Scenario: A code comes\n    Given the PGO holds a code for Roos\n    Then it is long\n"
+    (tmp_path / "own" / "ours.feature").write_text(feature, encoding="utf-8")
+    step = "from pytest_bdd import then\n\n\n@then('it is long')\ndef long(journey):\n    assert len(journey.code) > 8\n"
+    (tmp_path / "own" / "ours.py").write_text(step, encoding="utf-8")
+    command = [sys.executable, installed / "bin" / "medmij-conformance", "run", "reference:dvza", "--only", "APP.12b"]
+    done = run(*command, "--extra", "own", "--report-dir", "report", cwd=tmp_path, path=installed)
+    assert done.returncode == 0, done.stderr
+    assert "own scenarios, not part of the verdict: 1 pass" in done.stderr
+
+
 FROM_ZIP = """
 import sys
 import medmij_conformance

@@ -6,8 +6,10 @@ found, what was expected, and a command that shows the same. Nothing is judged: 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from medmij_conformance.office import Office
 from medmij_conformance.preflight.certificates import certificates
@@ -16,23 +18,31 @@ from medmij_conformance.preflight.listening import listening
 from medmij_conformance.preflight.pages import login_page, recipe
 from medmij_conformance.preflight.reaching import reaching
 from medmij_conformance.preflight.surroundings import hooks_answer, surroundings
-from medmij_conformance.target import Target, TargetError
+from medmij_conformance.target import Target, TargetError, read
 
-__all__ = ["Fault", "at_home", "on_the_way", "preflight"]
+__all__ = ["Fault", "at_home", "in_the_file", "on_the_way", "preflight"]
 
 _AT_HOME: Sequence[Callable[[Target], Iterator[Fault]]] = (certificates, listening, recipe, surroundings)
 _ON_THE_WAY: Sequence[Callable[[Target], Iterator[Fault]]] = (reaching, login_page, hooks_answer)
 
 
+def in_the_file(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Target | None, list[Fault]]:
+    """The target of a file, and what is wrong with the file itself; with a fault there is no target."""
+    target, wrong = read(path, environ)
+    faults = [Fault(error.field, error.problem, error.expected).seen_in(path) for error in wrong]
+    return (None if faults else target), faults
+
+
 def at_home(target: Target) -> list[Fault]:
     """What is wrong on our side; nothing is sent."""
-    return [fault for part in _AT_HOME for fault in part(target)]
+    return [fault.seen_in(target.path) for part in _AT_HOME for fault in part(target)]
 
 
 def on_the_way(target: Target) -> list[Fault]:
     """What is wrong between the gateway and us: every endpoint is dialled once, and one page is asked for. Five seconds at most."""
     with _responder(target), ThreadPoolExecutor(len(_ON_THE_WAY)) as pool:
-        return [fault for found in pool.map(lambda part: list(part(target)), _ON_THE_WAY) for fault in found]
+        told = pool.map(lambda part: list(part(target)), _ON_THE_WAY)
+        return [fault.seen_in(target.path) for found in told for fault in found]
 
 
 @contextlib.contextmanager

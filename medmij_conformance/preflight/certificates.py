@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple, Protocol
 
 from cryptography import x509
@@ -70,7 +71,7 @@ def _leaf(own: _Own, now: datetime, trusted: Sequence[x509.Certificate]) -> Iter
         return
     chain = x509.load_pem_x509_certificates(pair[0])
     leaf = chain[0]
-    see = f"openssl x509 -in {own.file} -noout -text"
+    see = f"openssl x509 -in {quote(str(own.file))} -noout -text"
     yield from _dates(own.field, leaf, now, see)
     for name in own.names:
         if not _bears(leaf, name):
@@ -111,7 +112,7 @@ def _dates(field: str, certificate: x509.Certificate, now: datetime, see: str) -
 
 
 def _chain(own: _Own, chain: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate]) -> Iterator[Fault]:
-    see = f"openssl crl2pkcs7 -nocrl -certfile {own.file} | openssl pkcs7 -print_certs -noout"
+    see = f"openssl crl2pkcs7 -nocrl -certfile {quote(str(own.file))} | openssl pkcs7 -print_certs -noout"
     for lower, upper in itertools.pairwise(chain):
         if not issued(lower, upper):
             problem = f"in {own.file.name} {lower.subject.rfc4514_string()} was not issued by what follows it"
@@ -125,7 +126,7 @@ def _chain(own: _Own, chain: Sequence[x509.Certificate], trusted: Sequence[x509.
 
 
 def _authorities(field: str, path: Path, now: datetime) -> Iterator[Fault]:
-    see = f"openssl x509 -in {path} -noout -subject -dates"
+    see = f"openssl x509 -in {quote(str(path))} -noout -subject -dates"
     found = _read(path)
     if not any(map(_is_authority, found)):
         yield Fault(
@@ -139,7 +140,7 @@ def _authorities(field: str, path: Path, now: datetime) -> Iterator[Fault]:
 
 
 def _issuer(file: Path, issuer: x509.Certificate, now: datetime) -> Iterator[Fault]:
-    see = f"openssl x509 -in {file} -noout -text"
+    see = f"openssl x509 -in {quote(str(file))} -noout -text"
     yield from _dates("pki.issuer", issuer, now, see)
     if not _is_authority(issuer):
         yield Fault("pki.issuer", f"{file.name} is no authority", "a certificate with CA:TRUE", see)

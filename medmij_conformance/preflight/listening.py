@@ -31,7 +31,7 @@ def places(target: Target) -> Iterator[tuple[str, str]]:
         yield from ((f"harness.{name}", place) for name in ("listen", "listen_back") if (place := getattr(harness, name)))
     if role == "dvza" and target.login.mode == "digid" and digid:
         yield from ((f"digid.{name}", place) for name in ("listen", "listen_back") if (place := getattr(digid, name)))
-    if target.lists.listen:
+    if target.lists.listen and role != "registratie":  # which serves the lists itself
         yield "lists.listen", target.lists.listen
     if target.pki.issuer and target.pki.ocsp_listen:
         yield "pki.ocsp_listen", target.pki.ocsp_listen

@@ -5,10 +5,12 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from medmij_conformance.digid import service_provider_of, signer_of
 from medmij_conformance.guideline import GuidelineError, edition, editions
+from medmij_conformance.listing import lists_for
 from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.target import Target, TargetError, authority
 from medmij_conformance.wire.address import socket_address
@@ -22,6 +24,7 @@ def surroundings(target: Target) -> Iterator[Fault]:
     yield from _persons(target)
     yield from _programs(target)
     yield from _documents(target)
+    yield from _lists(target)
     uri, host = urlsplit(target.harness.redirect_uri), target.harness.hostname
     if target.about.role == "dvza" and uri.hostname != host:
         problem = f"{uri.hostname} is another host than {host}"
@@ -67,7 +70,7 @@ def _program(field: str, name: str, folder: Path, *, hinders: bool) -> Iterator[
             field,
             problem,
             "a program that may be run",
-            f"command -v {place or name}",
+            f"command -v {quote(str(place or name))}",
             hinders=hinders,
         )
 
@@ -83,6 +86,20 @@ def _documents(target: Target) -> Iterator[Fault]:
         edition(target.tls.edition)
     except GuidelineError as error:
         yield Fault("tls.edition", str(error), f"one of {', '.join(editions())}")
+
+
+def _lists(target: Target) -> Iterator[Fault]:
+    """Lists that we would serve, or that the gateway is to load, and that nobody could read."""
+    if target.about.role == "registratie":
+        return
+    hinders = bool(target.lists.listen or "reload_lists" in target.hooks)
+    see = f"medmij-conformance export-lists {quote(str(target.path))} --out /tmp/lists"
+    generation = target.lists.generation
+    try:
+        lists_for(target)
+    except ValueError as error:
+        expected = f"offers that generation {generation} can express, or another generation"
+        yield Fault("lists.generation", str(error), expected, see, hinders=hinders)
 
 
 def hooks_answer(target: Target) -> Iterator[Fault]:

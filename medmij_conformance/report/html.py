@@ -79,6 +79,7 @@ _FOUND = {Outcome.FAIL, Outcome.ERROR, Outcome.REVIEW, Outcome.WARNING}
 def render(run: Run) -> bytes:
     """The run as the file report.html."""
     css = _css()
+    told = [*run.scenarios, *(run.extra.scenarios if run.extra else ())]
     template = _environment().get_template(NAME)
     page = template.render(
         run=run,
@@ -96,8 +97,8 @@ def render(run: Run) -> bytes:
         elsewhere=_elsewhere(run),
         features=[(feature, list(rows)) for feature, rows in groupby(run.scenarios, key=lambda row: row.feature)],
         postures=run.postures,
-        numbers={scenario.id: number for number, scenario in enumerate(run.scenarios, start=1)},
-        names={scenario.id: scenario.name for scenario in run.scenarios},
+        numbers={scenario.id: number for number, scenario in enumerate(told, start=1)},
+        names={scenario.id: scenario.name for scenario in told},
         conversations=_conversations(run),
         readings=catalogue(release(run.release).catalogue).readings,
     )
@@ -198,7 +199,10 @@ def _conversations(run: Run) -> list[tuple[Scenario | None, list[Exchange]]]:
     own = [(scenario, [run.exchanges[number] for number in scenario.exchanges]) for scenario in run.scenarios]
     told = {number for scenario in run.scenarios for number in scenario.exchanges}
     rest = [exchange for number, exchange in run.exchanges.items() if number not in told]
-    return [(scenario, exchanges) for scenario, exchanges in [*own, (None, rest)] if exchanges]
+    extra = (
+        [(each, [run.extra.exchanges[number] for number in each.exchanges]) for each in run.extra.scenarios] if run.extra else []
+    )
+    return [(scenario, exchanges) for scenario, exchanges in [*own, (None, rest), *extra] if exchanges]
 
 
 def _checks(result: RequirementResult) -> list[tuple[str, Outcome]]:

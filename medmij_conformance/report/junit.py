@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from lxml import etree
 
-from medmij_conformance.report.run import Run, Scenario, Verdict
+from medmij_conformance.report.run import Extra, Run, Scenario, Verdict
 from medmij_conformance.report.text import LABELS, excerpt, repeat_command, visible
 from medmij_conformance.verdict import Outcome
 
@@ -27,10 +27,24 @@ def render(run: Run) -> bytes:
         # Without it a run that died halfway would look green but for skipped cases.
         case = _element(suite, "testcase", classname="medmij-conformance", name="[run] the harness finishes", time="0.000")
         _element(case, "error", message=run.trouble, type="harness")
-    for element in (suites, suite):
-        _count(element, sum(scenario.duration_s for scenario in run.scenarios))
+    _count(suite, sum(scenario.duration_s for scenario in run.scenarios))
+    if run.extra:
+        _own_suite(suites, run, run.extra)
+    _count(suites, sum(float(element.get("time", 0)) for element in suites))
     xml: bytes = etree.tostring(suites, encoding="utf-8", xml_declaration=True, pretty_print=True)
     return xml
+
+
+def _own_suite(suites: etree._Element, run: Run, extra: Extra) -> None:
+    """A suite beside the official one, so that the counts of that are its own."""
+    suite = _element(suites, "testsuite", name="own scenarios, not part of the verdict", timestamp=run.started)
+    _properties(suite, [("headline", extra.headline), ("folder", extra.folder), ("digest", extra.digest)])
+    for scenario in extra.scenarios:
+        _test_case(suite, run, scenario, classname="own")
+    if extra.trouble:
+        case = _element(suite, "testcase", classname="own", name="[own] own scenarios finish", time="0.000")
+        _element(case, "error", message=extra.trouble, type="own")
+    _count(suite, sum(scenario.duration_s for scenario in extra.scenarios))
 
 
 def _run_properties(run: Run) -> Iterator[tuple[str, str]]:
@@ -44,11 +58,11 @@ def _run_properties(run: Run) -> Iterator[tuple[str, str]]:
     yield "command", run.command
 
 
-def _test_case(suite: etree._Element, run: Run, scenario: Scenario) -> None:
+def _test_case(suite: etree._Element, run: Run, scenario: Scenario, classname: str = "") -> None:
     case = _element(
         suite,
         "testcase",
-        classname=scenario.feature.removesuffix(".feature").replace("/", "."),
+        classname=classname or scenario.feature.removesuffix(".feature").replace("/", "."),
         name=f"[{scenario.id}] {scenario.name}",
         file=scenario.feature,
         time=f"{scenario.duration_s:.3f}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medmij_conformance import data_path
 from medmij_conformance.posture import Posture
 from medmij_conformance.report.baseline import assess
-from medmij_conformance.report.run import RequirementResult, Run, Scenario, Verdict
+from medmij_conformance.report.run import Extra, RequirementResult, Run, Scenario, Verdict
 from medmij_conformance.report.text import excerpt
 from medmij_conformance.requirements import release
 
@@ -47,6 +47,7 @@ def to_dict(run: Run) -> dict[str, Any]:
         "tls": [_posture(posture) for posture in run.postures],
         "requirements": [_requirement(result) for result in run.requirements],
         "scenarios": [_scenario(scenario) for scenario in run.scenarios],
+        "extra": _extra(run.extra) if run.extra else None,
     }
 
 
@@ -82,6 +83,12 @@ def _baseline(run: Run) -> dict[str, Any] | None:
         return None
     lists = {"known": [asdict(entry) for entry in assessment.known], "problems": list(assessment.problems)}
     return {"file": assessment.file, "verdict": assessment.verdict, "exit_code": assessment.exit_code, **lists}
+
+
+def _extra(extra: Extra) -> dict[str, Any]:
+    scenarios = [_scenario(scenario) for scenario in extra.scenarios]
+    told = {"folder": extra.folder, "digest": extra.digest, "headline": extra.headline, "trouble": extra.trouble}
+    return {**told, "scenarios": scenarios}
 
 
 def _posture(posture: Posture) -> dict[str, Any]:

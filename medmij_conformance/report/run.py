@@ -7,7 +7,7 @@ requirement's outcome.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from medmij_conformance.requirements import Catalogue, Requirement, catalogue, r
 from medmij_conformance.verdict import OWN, REGISTRY, Finding, Outcome, outcome_for, run_verdict, worst
 
 JOURNAL = "evidence.jsonl"
+EXTRA_JOURNAL = "evidence-extra.jsonl"
+"""The journal of the vendor's own scenarios, of which nothing counts."""
 
 
 class JournalError(ValueError):
@@ -96,6 +98,28 @@ class RequirementResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """The vendor's own scenarios: no part of the verdict, of what is counted, or of what is promised.
+
+    ``folder`` is where they stood, ``digest`` that of the folder; ``trouble`` is what went wrong around them, else empty.
+    """
+
+    folder: str
+    digest: str
+    trouble: str
+    scenarios: tuple[Scenario, ...]
+    exchanges: Mapping[int, Exchange] = field(repr=False)
+
+    @property
+    def headline(self) -> str:
+        """How they went, in one line."""
+        told = {outcome: sum(each.outcome is outcome for each in self.scenarios) for outcome in WORST_AND_NA}
+        counts = ", ".join(f"{count} {outcome.value.replace('_', ' ')}" for outcome, count in told.items() if count)
+        ends = f"; {self.trouble}" if self.trouble else ""
+        return f"own scenarios, not part of the verdict: {counts or 'none was seen'}{ends}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of the harness against one target."""
 
@@ -115,6 +139,8 @@ class Run:
     trouble: str = ""
     baseline: Mapping[str, Any] | None = None
     """The record of the baseline that was given, if one was; ``baseline.assess`` says what it makes of the run."""
+    extra: Extra | None = None
+    """The vendor's own scenarios, if there were any."""
 
     @property
     def postures(self) -> list[Posture]:
@@ -191,9 +217,56 @@ def read_run(directory: Path) -> Run:
     if not path.is_file():
         raise JournalError(f"{path}: no journal; expected the directory of a run, with {JOURNAL} in it")
     try:
-        return build_run(read_journal(path))
+        run = build_run(read_journal(path))
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(f"{path}: not the journal of a run ({type(error).__name__}: {error})") from error
+    return replace(run, extra=_read_extra(directory / EXTRA_JOURNAL, catalogue(release(run.release).catalogue)))
+
+
+def _read_extra(path: Path, known: Catalogue) -> Extra | None:
+    """The own scenarios whose journal is ``path``; None when there is none. A journal that cannot be read is said to be so."""
+    if not path.is_file():
+        return None
+    try:
+        return _build_extra(read_journal(path), known)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        trouble = f"{path.name} cannot be read ({type(error).__name__}: {error})"
+        return Extra(folder="", digest="", trouble=trouble, scenarios=(), exchanges={})
+
+
+def _build_extra(records: Iterable[Mapping[str, Any]], known: Catalogue) -> Extra:
+    by_type: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        by_type[record["type"]].append(record)
+    exchanges = {record["number"]: from_json(record) for record in by_type["exchange"]}
+    twins = _Twins([*by_type["judgement"], *by_type["precondition"]], exchanges)
+    own = _by_scenario(by_type, exchanges)
+    rows = by_type["own"][-1]["scenarios"] if by_type["own"] else []
+    ended = [record["trouble"] for kind in ("extra-end", "run-end") for record in by_type[kind] if record["trouble"]]
+    opening = by_type["extra"][0]
+    scenarios = tuple(_own_scenario(row, own[row["id"]], twins, known) for row in rows)
+    told = {number for scenario in scenarios for number in scenario.exchanges}
+    for step in (step for scenario in scenarios for step in scenario.steps):
+        if not all(isinstance(text, str) for text in (step.keyword, step.text, step.outcome, step.detail)):
+            raise TypeError("a step is told by something else than text")
+    return Extra(
+        folder=opening["folder"],
+        digest=opening["digest"],
+        trouble=ended[0] if ended else "" if by_type["run-end"] else "they ended before their last scenario",
+        scenarios=scenarios,
+        exchanges={number: exchange for number, exchange in exchanges.items() if number in told},
+    )
+
+
+def _own_scenario(row: Mapping[str, Any], records: "_Records", twins: "_Twins", known: Catalogue) -> Scenario:
+    """An own scenario: what its checks say, and what its own steps say, which have no check."""
+    scenario = _scenario({**row, "checks": ()}, records, twins, known)
+    end = records.by_type["scenario-end"]
+    outcomes = [verdict.outcome for verdict in scenario.verdicts]
+    reason = row["aside"] or scenario.reason
+    if not outcomes or reason:
+        outcomes.append(Outcome(end[-1]["outcome"]) if end else Outcome.NOT_TESTED)
+    return replace(scenario, outcome=worst(outcomes), reason=reason)
 
 
 def build_run(records: Iterable[Mapping[str, Any]]) -> Run:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from medmij_conformance.report.baseline import assess
-from medmij_conformance.report.run import RequirementResult, Run
+from medmij_conformance.report.run import RequirementResult, Run, Scenario
 from medmij_conformance.report.text import LABELS, excerpt, reasons, repeat_command, visible
 from medmij_conformance.requirements import release
 from medmij_conformance.verdict import Outcome
@@ -23,7 +23,7 @@ _TOLD = (Outcome.FAIL, Outcome.ERROR, Outcome.REVIEW, Outcome.WARNING)
 
 def render(run: Run) -> bytes:
     """The run as the file summary.md."""
-    return "\n".join([*_head(run), *_findings(run), *_open(run)]).encode(errors="backslashreplace")
+    return "\n".join([*_head(run), *_findings(run), *_open(run), *_own(run)]).encode(errors="backslashreplace")
 
 
 def inert(text: str) -> str:
@@ -87,6 +87,27 @@ def _open(run: Run) -> Iterator[str]:
     rows = [f"| {inert(why)} | {', '.join(inert(name) for _, name in group)} |" for why, group in groupby(told, lambda t: t[0])]
     yield from _cut(rows)
     yield ""
+
+
+def _own(run: Run) -> Iterator[str]:
+    """The vendor's own scenarios."""
+    if run.extra is None:
+        return
+    yield "## Own scenarios: not part of the verdict"
+    yield ""
+    yield f"{inert(run.extra.headline)}."
+    yield ""
+    if run.extra.scenarios:
+        yield "| scenario | outcome | what was seen |"
+        yield "|---|---|---|"
+        yield from _cut([_own_row(scenario) for scenario in run.extra.scenarios])
+        yield ""
+
+
+def _own_row(scenario: Scenario) -> str:
+    seen = [verdict.observed for verdict in scenario.verdicts if verdict.outcome is scenario.outcome]
+    cells = (scenario.name, LABELS[scenario.outcome], scenario.reason or "; ".join(dict.fromkeys(seen)))
+    return f"| {' | '.join(map(inert, cells))} |"
 
 
 def _cut(rows: Iterable[str]) -> Iterator[str]:
