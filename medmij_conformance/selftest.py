@@ -32,6 +32,7 @@ CLOSED_PORT = "a closed port"
 CONFORMANT = "conformant"
 NEEDS_A_BROWSER = frozenset(name for reference in REFERENCES.values() for name in reference.needs_a_browser)
 UNDECIDED = NEEDS_A_BROWSER.union(*(reference.needs_patience for reference in REFERENCES.values()))
+PARTS = 3  # processes at a time: one more than most machines have cores, because scenarios wait as well
 VARIANT_S = 600  # seconds after which a worker that still runs the same variant is taken for dead
 
 
@@ -191,16 +192,21 @@ def variants(only: Sequence[str] = (), role: str = "dvza") -> list[str]:
     together = {name for group in reference.oddities_together for name in group}
     groups = [" + ".join(name for name in group if name in names) for group in reference.oddities_together]
     unhelpful = [] if only else [*reference.shedding, *reference.null_answers, CLOSED_PORT]
-    alone = sorted((name for name in names if name not in together), key=lambda name: bool(declared(name)))
-    return [CONFORMANT, *filter(None, groups), *unhelpful, *alone]
+    slow = [name for name in names if name in reference.takes_a_minute]  # they wait while the others work
+    alone = sorted((name for name in names if name not in together and name not in slow), key=lambda name: bool(declared(name)))
+    return [CONFORMANT, *slow, *filter(None, groups), *unhelpful, *alone]
 
 
 def is_simple(variant: str, role: str) -> bool:
     """Whether a variant is seen as well where people log in on a page of the reference itself, which takes half the messages.
 
-    That is so when DigiD has no part in it: neither the deviation nor a check that it breaks is about that login.
+    That is so when DigiD has no part in it: neither the deviation nor a check that it breaks is about that login. Of legal oddities
+    that are switched on together, none is.
     """
-    deviation = REFERENCES[role].deviations.by_name.get(variant)
+    deviations = REFERENCES[role].deviations.by_name
+    deviation = deviations.get(variant)
+    if role in _SIMPLER and " + " in variant:
+        return not any(deviations[name].apply.__module__.endswith(_SIMPLER[role]) for name in variant.split(" + "))
     if role in _SIMPLER and variant in NEEDS_A_BROWSER:
         return True  # its own login page is one of those that need a browser
     if role not in _SIMPLER or deviation is None or not declared(variant, role):
@@ -270,7 +276,7 @@ class _Worker:
 def run_variants(
     names: Sequence[str],
     *,
-    parts: int = 2,
+    parts: int = PARTS,
     whole: bool = False,
     progress: Callable[[str], None] = lambda _: None,
     role: str = "dvza",
@@ -305,7 +311,7 @@ def run_variants(
 
 
 def run_selftest(
-    parts: int = 2,
+    parts: int = PARTS,
     only: Sequence[str] = (),
     *,
     whole: bool = False,

@@ -25,6 +25,8 @@ class Variants:
     """Deviations that only a real browser can see through."""
     needs_patience: frozenset[str] = frozenset()
     """Legal oddities whose outcome comes later than the reference's target file looks: a run against them is undecided."""
+    takes_a_minute: frozenset[str] = frozenset()
+    """Deviations that are seen only after a wait that no clock makes shorter."""
 
 
 REFERENCES: Mapping[str, Variants] = {
@@ -34,6 +36,7 @@ REFERENCES: Mapping[str, Variants] = {
         null_answers=dvza_deviations.NULL_ANSWERS,
         shedding=dvza_deviations.SHEDDING,
         needs_a_browser=dvza_deviations.NEEDS_A_BROWSER,
+        takes_a_minute=frozenset({"digid-is-waited-for"}),
     ),
     "dvp": Variants(
         deviations=dvp_deviations.DEVIATIONS,

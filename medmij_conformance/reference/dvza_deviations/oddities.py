@@ -299,7 +299,6 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "several-issues",
         "explicit-port",
         "masked-bsn",
-        "authn-request-by-form",
     ),
     (
         "recommendation-set-aside",
@@ -311,6 +310,7 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "described-exception-2",
         "frame-ancestors-alone",
         "consent-behind-a-form-that-sends-itself",
+        "authn-request-by-form",
         "way-back-by-address",
         "short-relay-state",
     ),
