@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -284,13 +285,39 @@ key = "pki/stelselnode.key"
 """
 
 
+_FIRST_PORT, _BLOCK, _BLOCKS = 20_000, 16, 750  # below those that the system gives to outgoing connections
+_guards: list[socket.socket] = []
+_ports: list[int] = []
+_choosing = threading.Lock()
+
+
 def _free_port() -> int:
-    """A port that nobody listens on, below those that the system gives to outgoing connections."""
+    """A port that nobody listens on, and that no other process which asks here gets, for as long as this one lives.
+
+    Raises ``OSError`` when none is to be had.
+    """
+    with _choosing:
+        while True:
+            while _ports:
+                port = _ports.pop()
+                with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                    return port
+            _ports.extend(_block())
+
+
+def _block() -> range:
+    """Ports for this process alone: whoever has bound the first one of a block, and keeps it, has the others."""
     for _ in range(100):
-        port = 20_000 + secrets.randbelow(12_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise OSError("no free port was found between 20000 and 32000")
+        first = _FIRST_PORT + _BLOCK * secrets.randbelow(_BLOCKS)
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+        else:
+            _guards.append(guard)
+            return range(first + 1, first + _BLOCK)
+    raise OSError(f"no free port was found between {_FIRST_PORT} and {_FIRST_PORT + _BLOCK * _BLOCKS}")
 
 
 def follow(target: Target, control: str) -> Target:

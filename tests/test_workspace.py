@@ -1,5 +1,6 @@
 """What ``init`` makes for each role: a target file, a test PKI in two forms, lists, and a page that tells the truth about them."""
 
+import contextlib
 import json
 import os
 import re
@@ -181,3 +182,16 @@ def test_what_the_page_says_that_drops_is_what_drops(role: str, medmij: Any, tmp
     page = (tmp_path / "made" / "README.md").read_text(encoding="utf-8")
     assert all(f"`{check}`" in page for check in lost.checks)
     assert f"not tested: {', '.join(lost.requirements)}." in page
+
+
+def test_no_two_processes_get_the_same_port() -> None:
+    """Targets that are started at once never collide: a port that one process was given, no other gets while it lives."""
+    code = "from medmij_conformance.workspace import _free_port; print(*(_free_port() for _ in range(20)), flush=True); input()"
+    pipe = subprocess.PIPE
+    with contextlib.ExitStack() as stack:
+        command = [sys.executable, "-c", code]
+        asked = [stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)) for _ in range(8)]
+        given = [int(port) for each in asked if each.stdout for port in each.stdout.readline().split()]
+        for each in asked:
+            each.communicate("\n", timeout=30)
+    assert len(given) == len(set(given)) == 8 * 20
