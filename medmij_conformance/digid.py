@@ -1,6 +1,5 @@
 """DigiD at work: the played identity provider behind two real listeners, one for browsers and one for the gateway itself."""
 
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from medmij_conformance.protocol import saml
 from medmij_conformance.target import Digid as DigidTable
 from medmij_conformance.target import Target, TargetError, authority
 from medmij_conformance.verdict import NotSeenError
+from medmij_conformance.wardrobe import dress
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Peer, Server
 
@@ -116,7 +116,7 @@ class DigidDesk:
         """Let DigiD do one thing other than plainly right in a login. Raises ``NotSeenError`` for what it cannot do."""
         if deviation in self._disguises:
             worn = self._disguises[deviation]()
-            _wear(self._servers[1], worn)
+            dress(self._servers[1], worn)
             login.shown = worn.certificate.serial_number
         elif deviation not in deviations():
             raise NotSeenError(f"DigiD cannot do this: {deviation!r}; {_TAKES}")
@@ -290,9 +290,3 @@ def _disguises(target: Target, table: DigidTable, tsp: Tsp | None) -> Mapping[st
         found["shows a certificate that has expired"] = partial(mint, "has expired")
         found["shows a certificate that was revoked"] = partial(mint, manner=REVOKED)
     return found
-
-
-def _wear(server: Server, worn: pki.Credential) -> None:
-    """Let a server show another certificate, whose key is on the disk no longer than that takes."""
-    with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as name:
-        server.wear(*worn.write(Path(name), "digid"))

@@ -18,12 +18,22 @@ from typing import Any
 import pytest
 from gherkin.errors import ParserError
 from gherkin.parser import Parser
-from pytest_bdd.scenario import scenario_wrapper_template_registry
 from pytest_bdd.steps import step_function_context_registry
 
 from medmij_conformance import data_path
 from medmij_conformance.conformance import RUN, SELECT
-from medmij_conformance.planning import NEEDS, Planned, Selection, controls_around, is_scenario, plan_as, planned_of, select, unmet
+from medmij_conformance.planning import (
+    NEEDS,
+    Planned,
+    Selection,
+    controls_around,
+    is_scenario,
+    plan_as,
+    planned_of,
+    select,
+    unmet,
+    written,
+)
 from medmij_conformance.plugin import NotConformantError, OwnStepError
 from medmij_conformance.reference.roles import REFERENCES
 from medmij_conformance.sentences import checks_of
@@ -199,12 +209,12 @@ class _Own:
         self._manager = session._fixturemanager
         root = self.folder.resolve()
         for item in items:
-            if is_scenario(item) and Path(_template(item).feature.filename).is_relative_to(root):
+            if is_scenario(item) and Path(written(item)[0].feature.filename).is_relative_to(root):
                 plan_as(item, self._plan(item))
                 self.items.append(item)
 
     def _plan(self, item: pytest.Item) -> Planned:
-        template, example = _template(item), _example(item)
+        template, example = written(item)
         scenario = template.render(example)
         name = f"{scenario.name} [{', '.join(example.values())}]" if example else scenario.name
         tags = {*template.tags, *template.feature.tags, *(template.rule.tags if template.rule else ())}
@@ -227,9 +237,9 @@ class _Own:
         """Sentences that no step knows, or that several do, steps that nobody would wait for, and scenarios of one name."""
         ids: dict[str, list[str]] = defaultdict(list)
         for item in self.items:
-            template = _template(item)
+            template, example = written(item)
             ids[planned_of(item).id].append(f"{self._shown(template)}:{template.line_number}")
-            for step in template.render(_example(item)).steps:
+            for step in template.render(example).steps:
                 at = f"{self._shown(template)}:{step.line_number}: {step.keyword} {step.name}"
                 found = [step_function_context_registry[d.func].step_func for d in quick_lookup(step, self._manager, item)]
                 if not found:
@@ -304,12 +314,3 @@ class _Run(_Own):
             run.evidence.write("run-end", trouble=run.trouble, interrupted=run.interrupted)
             run.evidence.close()
             run.planned.clear()
-
-
-def _template(item: pytest.Item) -> Any:
-    return scenario_wrapper_template_registry[item.obj]  # type: ignore[attr-defined]
-
-
-def _example(item: pytest.Item) -> dict[str, str]:
-    found: dict[str, str] = item.callspec.params.get("_pytest_bdd_example", {}) if hasattr(item, "callspec") else {}
-    return found

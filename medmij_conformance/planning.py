@@ -108,9 +108,14 @@ def plan_as(item: pytest.Item, planned: Planned) -> None:
     item.stash[_PLANNED] = planned
 
 
-def _planned(item: pytest.Item) -> Planned:
-    template = scenario_wrapper_template_registry[item.obj]  # type: ignore[attr-defined]
+def written(item: pytest.Item) -> tuple[Any, dict[str, str]]:
+    """The template of a collected scenario, as pytest-bdd has read it, and its row of examples (empty when it has none)."""
     example = item.callspec.params.get("_pytest_bdd_example", {}) if hasattr(item, "callspec") else {}
+    return scenario_wrapper_template_registry[item.obj], example  # type: ignore[attr-defined]
+
+
+def _planned(item: pytest.Item) -> Planned:
+    template, example = written(item)
     scenario = template.render(example)
     rule = template.rule.tags if template.rule else set()
     tags = frozenset({*template.tags, *template.feature.tags, *rule})
@@ -167,7 +172,7 @@ def select(items: Sequence[pytest.Item], asked: Selection) -> tuple[list[pytest.
             continue
         if _missing(planned, asked.target, asked.hooks) or _is_of_another_login(planned, asked.target):
             barred.append(planned)
-        if not _can_run(planned, asked):
+        if unmet(planned, asked):
             continue
         path = features / planned.feature
         named = not asked.places or any(path.is_relative_to(place) for place in asked.places)
@@ -310,13 +315,8 @@ def _has_pki(target: Target, need: str) -> bool:
     return issuer if need == "pki" else issuer and bool(target.pki.ocsp_url and target.pki.ocsp_listen)
 
 
-def _can_run(planned: Planned, asked: Selection) -> bool:
-    """Whether what a scenario needs of the target file is there; else it is outside the plan."""
-    return all(_has(asked, tag.removeprefix("needs:")) for tag in planned.tags if tag.startswith("needs:"))
-
-
 def unmet(planned: Planned, asked: Selection) -> list[str]:
-    """What a scenario needs of the target file and does not find there."""
+    """What a scenario needs of the target file and does not find there; if there is any, it is outside the plan."""
     needs = sorted(tag.removeprefix("needs:") for tag in planned.tags if tag.startswith("needs:"))
     return [need for need in needs if not _has(asked, need)]
 

@@ -1,6 +1,5 @@
 """MedMij Registratie behind a real listener: gateways fetch their lists from it over mutual TLS, and everything is recorded."""
 
-import tempfile
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -12,6 +11,7 @@ from medmij_conformance.listing import contents_for, without_nodes
 from medmij_conformance.pki import Credential, write_pair
 from medmij_conformance.protocol import lists
 from medmij_conformance.target import Target, TargetError
+from medmij_conformance.wardrobe import dress
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Contact, Peer, Server
 
@@ -76,8 +76,7 @@ class Publisher:
         """From now on show this certificate, until ``undress``; what is asked over its sessions is recorded under ``identity``."""
         self._worn = credential.certificate.serial_number, identity
         self._server.contacts.clear()
-        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-            self._server.wear(*credential.write(Path(folder), "minted"), weak=True)
+        dress(self._server, credential, weak=True)
         self._server.hang_up()
 
     def undress(self) -> None:

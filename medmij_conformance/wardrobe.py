@@ -8,6 +8,12 @@ from medmij_conformance import pki
 from medmij_conformance.wire.server import Server
 
 
+def dress(server: Server, credential: pki.Credential, *, weak: bool = False, staple: bytes = b"") -> None:
+    """Let a server show a certificate, whose key is on the disk no longer than that takes; the rest is as in ``Server.wear``."""
+    with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
+        server.wear(*credential.write(Path(folder), "minted"), weak=weak, staple=staple)
+
+
 class Wardrobe:
     """What one server wears. The scenario puts it on and takes it off, while serving threads may be about to put it on:
     what was taken off before they got to it stays off.
@@ -18,11 +24,6 @@ class Wardrobe:
         self._lock = threading.Lock()
         self._waiting: tuple[pki.Credential, bytes] | None = None
         self._worn = 0  # its serial number
-
-    @property
-    def is_worn(self) -> bool:
-        """Whether another certificate than the usual ones is shown now."""
-        return bool(self._worn)
 
     def opened(self, serial: int) -> bool:
         """Whether a connection that was opened with a certificate of this serial number was opened with the one that is worn."""
@@ -54,6 +55,5 @@ class Wardrobe:
 
     def _put_on(self, credential: pki.Credential, staple: bytes) -> None:
         self._waiting, self._worn = None, credential.certificate.serial_number
-        with tempfile.TemporaryDirectory(prefix="medmij-conformance-") as folder:
-            self._server.wear(*credential.write(Path(folder), "minted"), weak=True, staple=staple)
+        dress(self._server, credential, weak=True, staple=staple)
         self._server.hang_up()

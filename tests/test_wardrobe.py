@@ -55,7 +55,7 @@ def test_what_is_worn_is_shown_under_every_name_until_it_is_taken_off(server: Sl
     server.may_go_on.set()
     wardrobe.wear(minted)
     assert {_shown(server, name) for name in (HOST, OTHER)} == {minted.certificate.serial_number}
-    assert wardrobe.is_worn
+    assert wardrobe.opened(minted.certificate.serial_number)
     wardrobe.undress()
     assert {name: _shown(server, name) for name in (HOST, OTHER)} == usual
 

@@ -113,7 +113,7 @@ class BackChannel:
         if certificate:
             context.use_certificate_chain_file(str(self.certificate))
             context.use_privatekey_file(str(self.key))
-        gate = _Outgoing(peers, host)
+        gate = Outgoing(peers, host)
         demand(context, "require", gate)
         gate.line = line = TlsLine(plain, context, server_name=host, wants_staple=peers.wants_staple)
         line.handshake()
@@ -121,7 +121,7 @@ class BackChannel:
 
 
 @dataclass(slots=True)
-class _Outgoing:
+class Outgoing:
     """The gate towards a node that we call, over a line."""
 
     peers: Peers

@@ -5,15 +5,15 @@ pyOpenSSL, because DigiD's authority is asked about its certificate in the hands
 
 import socket
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import h11
-from cryptography import x509
 from OpenSSL import SSL
 
+from medmij_conformance.reference.back_channel import Outgoing
 from medmij_conformance.reference.peers import Peers
 from medmij_conformance.wire.server import TlsLine, TlsSettings, accept, demand
 
@@ -32,20 +32,6 @@ class DigidPeers(Peers):
 
     def check_listed(self, names: Collection[str]) -> None:
         """The Whitelist is for nodes of MedMij, which DigiD is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Called:
-    """The gate towards the host that was called."""
-
-    peers: Peers
-    host: str
-
-    def is_forgiven(self, error: int, depth: int) -> bool:
-        return self.peers.is_forgiven(error, depth)
-
-    def admits_client(self, chain: Sequence[x509.Certificate]) -> bool:
-        return self.peers.admits_server(chain, self.host)
 
 
 @dataclass(kw_only=True)
@@ -92,7 +78,7 @@ class DigidChannel:
         accept(context, TlsSettings())
         context.load_verify_locations(str(self.ca))
         self.identify(context)
-        demand(context, "require", _Called(self.peers, host))
+        demand(context, "require", Outgoing(self.peers, host))
         return context
 
     def identify(self, context: SSL.Context) -> None:
