@@ -192,15 +192,23 @@ def _with_controls(plan: Sequence[Planned], wanted: Collection[str]) -> list[Pla
     return [each for each in plan if each.id in wanted or (_is_control(each) and (mints or "needs:pki" not in each.tags))]
 
 
-def needed_for(checks: Collection[str], plan: Iterable[Planned]) -> list[Planned]:
+def needed_for(checks: Collection[str], plan: Iterable[Planned], *, compared: bool = True) -> list[Planned]:
     """The scenarios of a plan, in its order, that run one of ``checks``, and the controls.
 
     The controls ask for the same without a defect before and after, as each listed PGO, and, where certificates are minted, with a
     good one that was minted too; what looks back on a sample of earlier
     collections makes what it lacks itself. So nothing else is needed for the checks to come to the outcome of the whole plan.
+    Where the outcome that matters is ``compared`` with no control, of these only the happy flow opens.
     """
     scenarios = list(plan)
-    return _with_controls(scenarios, {planned.id for planned in scenarios if not set(checks).isdisjoint(planned.checks)})
+    wanted = {planned.id for planned in scenarios if not set(checks).isdisjoint(planned.checks)}
+    if compared:
+        return _with_controls(scenarios, wanted)
+    return [each for each in scenarios if each.id in wanted or _opens(each)]
+
+
+def _opens(planned: Planned) -> bool:
+    return "control:first" in planned.tags and not any(tag.startswith("needs:") for tag in planned.tags)
 
 
 def _is_control(planned: Planned) -> bool:

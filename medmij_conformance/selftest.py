@@ -177,6 +177,18 @@ def declared(variant: str, role: str = "dvza") -> frozenset[str]:
     return deviation.breaks | deviation.warns if deviation else frozenset()
 
 
+def is_compared(variant: str, role: str = "dvza") -> bool:
+    """Whether what a variant declares is seen only beside the controls before and after it.
+
+    An objection stands by itself, unless its check compares with a request that was accepted. A warning without a control is none:
+    it would stand for a refusal of everybody.
+    """
+    deviation = REFERENCES[role].deviations.by_name.get(variant)
+    if deviation is None or deviation.warns or not deviation.breaks:
+        return True
+    return any(REGISTRY[name].contrast for name in deviation.breaks)
+
+
 def variants(only: Sequence[str] = (), role: str = "dvza") -> list[str]:
     """What is run for a role, the conformant reference first; ``only`` names deviations of any role.
 
@@ -223,14 +235,23 @@ class _WorkerError(Exception):
     """A process ended before it had run a variant; the message says how and gives its last words."""
 
 
-class _Worker:
-    """A process that runs one variant after the other; it starts with the first."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A variant to run: against the reference of a role, or against a ``simple`` one, which takes half the messages."""
 
-    def __init__(self, role: str, *, whole: bool, simple: bool = False) -> None:
-        options = [*(["--whole"] * whole), *(["--simple"] * simple)]
-        self._command = [sys.executable, "-m", "medmij_conformance.selftest_worker", role, *options]
+    variant: str
+    role: str = "dvza"
+    simple: bool = False
+
+
+class _Worker:
+    """A process that runs one variant after the other; it starts with the first, and anew where another reference is wanted."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self._options = ["--whole"] * whole
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 closed with the worker
         self._process: subprocess.Popen[str] | None = None
+        self._of: tuple[str, bool] | None = None
 
     def __enter__(self) -> "_Worker":
         return self
@@ -239,15 +260,13 @@ class _Worker:
         self._stop()
         self._said.close()
 
-    def run(self, variant: str) -> Round:
+    def run(self, job: Job) -> Round:
         """Run one variant. Raises ``_WorkerError`` when the process ends before; the next call then starts another."""
-        pipe = subprocess.PIPE
-        process = self._process or subprocess.Popen(self._command, stdin=pipe, stdout=pipe, stderr=self._said, text=True)
-        self._process = process
+        process = self._process_for(job)
         watchdog = threading.Timer(VARIANT_S, process.kill)
         watchdog.start()
         try:
-            print(variant, file=process.stdin, flush=True)
+            print(job.variant, file=process.stdin, flush=True)
             line = process.stdout.readline() if process.stdout else ""
         except BrokenPipeError:
             line = ""
@@ -256,6 +275,23 @@ class _Worker:
         if not line:
             raise _WorkerError(f"its process ended with exit {self._stop()}: {self._last_words()}")
         return Round(**json.loads(line))
+
+    def _process_for(self, job: Job) -> "subprocess.Popen[str]":
+        if self._of != (job.role, job.simple):
+            self._stop()
+        if self._process is None:
+            command = [
+                sys.executable,
+                "-m",
+                "medmij_conformance.selftest_worker",
+                job.role,
+                *self._options,
+                *["--simple"] * job.simple,
+            ]
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._said, text=True)
+            self._of = (job.role, job.simple)
+        return self._process
 
     def _stop(self) -> int:
         """End the process, if there is one. Gives its exit code; below zero, the signal that killed it."""
@@ -274,27 +310,21 @@ class _Worker:
 
 
 def run_variants(
-    names: Sequence[str],
-    *,
-    parts: int = PARTS,
-    whole: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
-    role: str = "dvza",
-    simple: bool = False,
-) -> tuple[list[Round], dict[str, str]]:
-    """Run variants in ``parts`` processes at a time, each taking the next one when it is free; ``simple``: on a simpler reference.
+    jobs: Sequence[Job], *, parts: int = PARTS, whole: bool = False, progress: Callable[[str], None] = lambda _: None
+) -> tuple[list[Round], dict[Job, str]]:
+    """Run variants in ``parts`` processes at a time, each taking the next one when it is free.
 
-    Gives the rounds, in the order of the names, and for each variant that took its process down, why.
+    Gives the rounds, in the order of the jobs, and for each variant that took its process down, why.
     """
-    crashes: dict[str, str] = {}
+    crashes: dict[Job, str] = {}
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
 
-    def run(variant: str) -> Round | None:
+    def run(job: Job) -> Round | None:
         worker = idle.get()
         try:
-            return worker.run(variant)
+            return worker.run(job)
         except _WorkerError as error:
-            crashes[variant] = str(error)
+            crashes[job] = str(error)
             return None
         finally:
             idle.put(worker)
@@ -302,11 +332,11 @@ def run_variants(
     rounds = []
     with contextlib.ExitStack() as workers, ThreadPoolExecutor(parts) as pool:
         for _ in range(parts):
-            idle.put(workers.enter_context(_Worker(role, whole=whole, simple=simple)))
-        for number, each in enumerate(pool.map(run, names), start=1):
+            idle.put(workers.enter_context(_Worker(whole=whole)))
+        for number, each in enumerate(pool.map(run, jobs), start=1):
             rounds += [each] if each else []
-            if number % 20 == 0 or number == len(names):
-                progress(f"{role}: {number} of {len(names)} variants run")
+            if number % 20 == 0 or number == len(jobs):
+                progress(f"{number} of {len(jobs)} variants run")
     return rounds, crashes
 
 
@@ -318,24 +348,20 @@ def run_selftest(
     progress: Callable[[str], None] = lambda _: None,
     roles: Sequence[str] = tuple(REFERENCES),
 ) -> Result:
-    """Run the selftest of these roles, one after the other, in ``parts`` processes at a time.
+    """Run the selftest of these roles in ``parts`` processes at a time.
 
     ``only`` names deviations: then only the roles that have them are run (the conformant run is always there). ``whole``: each
     deviation runs every scenario of the plan. Raises ``UnknownDeviationError``.
     """
+    names = {role: variants(only, role) for role in roles}
+    wanted = [role for role in roles if not only or names[role] != [CONFORMANT]]
+    jobs = [Job(name, role, not whole and is_simple(name, role)) for role in wanted for name in names[role]]
+    jobs.sort(key=lambda job: (wanted.index(job.role), job.simple))  # so that no process changes its reference oftener than it must
+    rounds, crashes = run_variants(jobs, parts=parts, whole=whole, progress=progress)
     result = Result()
-    for role in roles:
-        names = variants(only, role)
-        if only and names == [CONFORMANT]:
-            continue
-        simple = [name for name in names if is_simple(name, role) and not whole]
-        rest = [name for name in names if name not in simple]
-        rounds, crashes = run_variants(rest, parts=parts, whole=whole, progress=progress, role=role)
-        if simple:
-            more, lost = run_variants(simple, parts=parts, progress=progress, role=role, simple=True)
-            rounds, crashes = [*rounds, *more], crashes | lost
-        found = judge_rounds(rounds, REFERENCES[role].deviations.by_name)
-        found.problems += [f"{variant}: not run: {why}" for variant, why in crashes.items()]
+    for role in wanted:
+        found = judge_rounds([each for each in rounds if each.role == role], REFERENCES[role].deviations.by_name)
+        found.problems += [f"{job.variant}: not run: {why}" for job, why in crashes.items() if job.role == role]
         result.add(role, found)
     unused = sorted(set(REGISTRY) - set(result.killers))
     if not only and set(roles) == set(REFERENCES) and unused:

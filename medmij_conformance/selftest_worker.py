@@ -21,7 +21,7 @@ from medmij_conformance import data_path, workspace
 from medmij_conformance.conformance import RUN, Conformance
 from medmij_conformance.planning import needed_for, planned_of
 from medmij_conformance.reference.roles import REFERENCES
-from medmij_conformance.selftest import CLOSED_PORT, CONFORMANT, Round, declared, round_of
+from medmij_conformance.selftest import CLOSED_PORT, CONFORMANT, Round, declared, is_compared, round_of
 from medmij_conformance.wire.control import call
 
 
@@ -41,7 +41,7 @@ class _Rounds:
         for name in self._names:
             variant = name.rstrip("\n")
             with self._switched(variant, run):
-                answer = self._round(variant, run, self._needed(variant, session.items))
+                answer = self._round(variant, run, self._needed(variant, session.items), session.items)
             print(json.dumps(asdict(answer)), file=self._answers, flush=True)
         run.planned.clear()  # nothing is left to report: each round was read from its own records
         return True
@@ -50,13 +50,15 @@ class _Rounds:
         checks = declared(variant, self._role)
         if self._whole or not checks:
             return items
-        needed = {planned.id for planned in needed_for(checks, map(planned_of, items))}
+        compared = is_compared(variant, self._role)
+        needed = {planned.id for planned in needed_for(checks, map(planned_of, items), compared=compared)}
         return [item for item in items if planned_of(item).id in needed]
 
-    def _round(self, variant: str, run: Conformance, items: list[pytest.Item]) -> Round:
+    def _round(self, variant: str, run: Conformance, items: list[pytest.Item], collected: list[pytest.Item]) -> Round:
         run.restart(items)
-        # Each item names the one that really comes next, so that pytest keeps what is made per session and no more.
-        for item, after in zip(items, [*items[1:], items[0]], strict=True):
+        # Each item names one that comes next and is another, so that pytest keeps what is made per session and no more.
+        last = next(item for item in collected if item is not items[-1])
+        for item, after in zip(items, [*items[1:], last], strict=True):
             item._initrequest()  # type: ignore[attr-defined]  # fresh fixtures, as every rerun of an item needs
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         run.evidence.write("run-end", finished="", trouble="")

@@ -10,7 +10,18 @@ from medmij_conformance.cli import main
 from medmij_conformance.planning import Planned, needed_for
 from medmij_conformance.reference.dvza_deviations import DEVIATIONS
 from medmij_conformance.reference.roles import REFERENCES
-from medmij_conformance.selftest import CLOSED_PORT, CONFORMANT, Result, declared, is_simple, run_selftest, run_variants, variants
+from medmij_conformance.selftest import (
+    CLOSED_PORT,
+    CONFORMANT,
+    Job,
+    Result,
+    declared,
+    is_compared,
+    is_simple,
+    run_selftest,
+    run_variants,
+    variants,
+)
 from medmij_conformance.verdict import REGISTRY, Outcome
 
 
@@ -88,6 +99,30 @@ def test_a_deviation_runs_every_scenario_of_its_checks_between_the_controls(chec
     assert [each.id for each in needed_for(checks, PLAN)] == expected
 
 
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [({"refused"}, ["opening", "a", "b"]), ({"random"}, ["opening", "sample"]), ({"shown"}, ["opening", "closing"])],
+)
+def test_an_objection_that_stands_by_itself_needs_one_control(checks: set[str], expected: list[str]) -> None:
+    """Where nothing is compared, the happy flow opens, and no other control is run."""
+    minted = planned("good-certificate", tags=("control:first", "needs:pki"))
+    assert [each.id for each in needed_for(checks, (minted, *PLAN), compared=False)] == expected
+
+
+def test_what_is_compared_runs_between_the_controls() -> None:
+    """Whatever warns, compares or declares nothing has its controls; a plain objection needs none."""
+    alone = [name for name in variants() if not is_compared(name)]
+    assert len(alone) > 200
+    for name in alone:
+        assert DEVIATIONS.by_name[name].breaks, name
+        assert not DEVIATIONS.by_name[name].warns, name
+        assert not any(REGISTRY[each].contrast for each in DEVIATIONS.by_name[name].breaks), name
+    assert {name for name in variants() if name not in DEVIATIONS.by_name or DEVIATIONS.by_name[name].warns}.isdisjoint(alone)
+    assert any(
+        REGISTRY[each].contrast for name in variants() if name in DEVIATIONS.by_name for each in DEVIATIONS.by_name[name].breaks
+    )
+
+
 def test_what_declares_nothing_is_seen_by_every_check() -> None:
     """Only a deviation that declares checks runs less than the plan; the others come first, because they take longest.
 
@@ -120,18 +155,30 @@ def test_what_has_nothing_to_do_with_digid_runs_on_the_simpler_reference() -> No
 def test_a_variant_that_takes_its_process_down_loses_no_other() -> None:
     """What ends a process is told of that variant; those before and after it have their rounds, in order."""
     names = ["code-reusable", "no-such-variant", "code-for-anybody"]
-    rounds, crashes = run_variants(names, parts=1)
+    rounds, crashes = run_variants([Job(name) for name in names], parts=1)
     assert [each.variant for each in rounds] == ["code-reusable", "code-for-anybody"]
     assert all(DEVIATIONS.by_name[each.variant].breaks == each.with_outcome(Outcome.FAIL) for each in rounds)
     (why,) = crashes.items()
-    assert why[0] == "no-such-variant"
+    assert why[0] == Job("no-such-variant")
     assert "ended with exit 3" in why[1]
     assert "no deviation no-such-variant" in why[1]
 
 
+def test_one_process_serves_one_reference_after_the_other() -> None:
+    """Whatever the order of the roles, each variant meets the reference of its own."""
+    jobs = [Job("code-reusable", simple=True), Job("state-short", "dvp"), Job("code-reusable")]
+    rounds, crashes = run_variants(jobs, parts=1)
+    assert crashes == {}
+    assert [(each.role, each.variant, each.verdict) for each in rounds] == [
+        ("dvza", "code-reusable", "fail"),
+        ("dvp", "state-short", "pass"),
+        ("dvza", "code-reusable", "fail"),
+    ]
+
+
 def test_a_variant_may_come_after_a_closed_port() -> None:
     """What a variant does to the target is undone after it: the next one finds it as it was."""
-    rounds, crashes = run_variants([CLOSED_PORT, "code-reusable"], parts=1)
+    rounds, crashes = run_variants([Job(CLOSED_PORT), Job("code-reusable")], parts=1)
     assert crashes == {}
     assert [each.verdict for each in rounds] == ["undecided", "fail"]
 
