@@ -124,6 +124,11 @@ class DigidDesk:
             raise NotSeenError("no right assertion was handed out before, whose ID could come again")
         login.deviation, login.forged = deviation, self.forged
 
+    def must_be_seen(self, login: Login) -> None:
+        """Raises ``NotSeenError`` when a certificate was shown for a login, and the gateway came over a connection from before."""
+        if login.unseen:
+            raise NotSeenError("the gateway came for the result over a connection from before DigiD showed its other certificate")
+
     def status_of(self, login: Login) -> dict[str, Any]:
         """How the responder speaks of the certificate that was minted for a login, and how often it was asked; empty for others."""
         if self._tsp is None or login.shown not in self._tsp.manners:
@@ -156,6 +161,8 @@ class DigidDesk:
         reply = self.player.back(request)
         self._learn(reply)
         login, answer = reply.login, reply.response
+        if login and login.shown and peer.shown != login.shown:
+            login.unseen = True
         trouble = None
         if answer.status == CUT:
             said = f"says nothing for {reply.silence_s:.0f} s" if reply.silence_s else "cut the connection"

@@ -77,7 +77,6 @@ class Publisher:
         self._worn = credential.certificate.serial_number, identity
         self._server.contacts.clear()
         dress(self._server, credential, weak=True)
-        self._server.hang_up()
 
     def undress(self) -> None:
         """Show the usual certificate again."""

@@ -56,4 +56,3 @@ class Wardrobe:
     def _put_on(self, credential: pki.Credential, staple: bytes) -> None:
         self._waiting, self._worn = None, credential.certificate.serial_number
         dress(self._server, credential, weak=True, staple=staple)
-        self._server.hang_up()

@@ -105,8 +105,11 @@ def cancels(journey: Journey) -> Exchange:
 
 @when(parsers.parse("Roos logs in while DigiD {deviation}"), target_fixture="redirect")
 def logs_in_while(deviation: str, journey: Journey, digid: DigidDesk) -> Exchange:
-    digid.deviate(login_of(digid, journey), deviation)
-    return journey.act("log in")
+    login = login_of(digid, journey)
+    digid.deviate(login, deviation)
+    redirect = journey.act("log in")
+    digid.must_be_seen(login)
+    return redirect
 
 
 @when(parsers.parse("Roos logs in, and waits a minute if need be, while DigiD {deviation}"), target_fixture="redirect")
@@ -128,8 +131,10 @@ def somebody_has_logged_in(travel: Travel, consent_pages: tuple[str, ...]) -> Ex
 def somebody_has_logged_in_while(deviation: str, travel: Travel, digid: DigidDesk, consent_pages: tuple[str, ...]) -> Exchange:
     other = travel()
     other.begin()
-    digid.deviate(login_of(digid, other), deviation)
+    login = login_of(digid, other)
+    digid.deviate(login, deviation)
     page = _did(other, "log in")
+    digid.must_be_seen(login)
     if not _reading.shows(page, consent_pages):
         raise NotSeenError(f"no login when DigiD {deviation}, without which nothing can be told: {_reading.described(page)}")
     return page

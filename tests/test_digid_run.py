@@ -1,15 +1,25 @@
 """DigiD in whole runs: what another login leaves open, what a run leaves behind, and that a real browser can log in there."""
 
+import contextlib
+import http.client
 import json
 import re
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from medmij_conformance import workspace
+from medmij_conformance.counterparties.digid import Login
+from medmij_conformance.digid import DigidDesk
+from medmij_conformance.evidence import Evidence
+from medmij_conformance.protocol import saml
 from medmij_conformance.target import load
+from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.workspace import reference_dvza
 
 AT_DIGID = {
@@ -82,6 +92,48 @@ def test_an_authn_request_to_another_host_leaves_digid_untested_and_says_so(
         assert "sends the person to https://login.example.nl/sso, and what" in reasons[name]
         assert "AMB.61" in reasons[name]
     assert "https://login.example.nl/sso: " in reasons["digid-asks"]
+
+
+def test_a_gateway_that_keeps_its_connection_to_digid_is_judged_rightly(medmij: Callable[..., Any], tmp_path: Path) -> None:
+    """It sees every certificate of DigiD all the same: sound, it fails nothing; careless, it is found out."""
+    for deviations, code, outcome in (((), 0, "pass"), (("expiry-of-digid-not-checked",), 1, "fail")):
+        folder = tmp_path / outcome
+        named = [part for name in ("digid-connections-pooled", *deviations) for part in ("--deviate", name)]
+        done = medmij("run", "reference:dvza", *named, "--only", "SAML.3", "--report-dir", folder)
+        assert done.returncode == code, done.stderr
+        assert outcomes(folder)["SAML.3"][0] == outcome
+
+
+def test_a_certificate_that_nobody_saw_is_not_judged(at_digid: Path, tmp_path: Path) -> None:
+    """A result that is fetched over a connection from before DigiD showed its other certificate says nothing about that."""
+    target = load(at_digid)
+    pki = at_digid.parent / "pki"
+    with contextlib.closing(DigidDesk(target, Evidence(), tmp_path)) as desk:
+        assert target.digid
+        context = ssl.create_default_context(cafile=pki / "ca.pem")
+        context.load_cert_chain(pki / "reference.pem", pki / "reference.key")
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        host, port = urlsplit(desk.player.back_address).hostname, urlsplit(desk.player.back_address).port
+        unseen = []
+        for opened_before in (True, False):
+            request = saml.authn_request(saml.parse(f'<p:AuthnRequest xmlns:p="{saml.SAMLP}" ID="_r"/>'.encode()))
+            login = Login(handle="h", request=request, relay_state=None, consumer="", artifact=f"artifact-{opened_before}")
+            desk.player.logins.append(login)
+            with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=context)) as client:
+                if opened_before:
+                    client.connect()
+                    time.sleep(0.2)  # so that the handshake is over at both ends
+                desk.deviate(login, "shows a certificate that nobody vouches for")
+                body = f'''<s:Envelope xmlns:s="{saml.SOAP}"><s:Body>
+                    <p:ArtifactResolve xmlns:p="{saml.SAMLP}" ID="_a" Version="2.0"><p:Artifact>{login.artifact}</p:Artifact>
+                    </p:ArtifactResolve></s:Body></s:Envelope>'''
+                client.request("POST", saml.RESOLVE, body, {"Host": f"{host}:{port}"})
+                assert client.getresponse().status == 200
+            unseen.append(login.unseen)
+        assert unseen == [True, False]
+        desk.must_be_seen(desk.player.logins[-1])
+        with pytest.raises(NotSeenError, match="connection from before"):
+            desk.must_be_seen(desk.player.logins[-2])
 
 
 def test_no_artifact_digest_or_number_is_left(at_digid: Path, medmij: Callable[..., Any], tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ class Login:
     ``signature`` says what is wrong with that of the request; empty when nothing is. ``consumer`` is where the artifact goes,
     ``deviation`` the one thing that goes wrong, ``forged`` the number of somebody else, for forged answers. ``assertion`` is the ID
     of the assertion that was handed out. ``scenario``, ``shown`` (the serial number of the certificate that was shown for the
-    occasion) and ``resolves`` (one line for each ArtifactResolve: what is wrong with its signature) are the harness's own.
+    occasion), ``unseen`` (the gateway came over a connection that was opened with another one) and ``resolves`` (one line for each
+    ArtifactResolve: what is wrong with its signature) are the harness's own.
     """
 
     handle: str
@@ -65,6 +66,7 @@ class Login:
     forged: str = ""
     scenario: str = ""
     shown: int = 0
+    unseen: bool = False
     outcome: str = ""
     bsn: str = ""
     artifact: str = ""

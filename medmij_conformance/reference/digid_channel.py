@@ -3,6 +3,8 @@
 pyOpenSSL, because DigiD's authority is asked about its certificate in the handshake, before anything is said.
 """
 
+import contextlib
+import selectors
 import socket
 import time
 from collections.abc import Collection, Mapping
@@ -34,11 +36,28 @@ class DigidPeers(Peers):
         """The Whitelist is for nodes of MedMij, which DigiD is not."""
 
 
+@dataclass(slots=True)
+class _Session:
+    """A TLS session with DigiD, and what HTTP says over it."""
+
+    plain: socket.socket
+    tls: TlsLine
+    http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the other side has closed a connection on which nobody asks anything."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.plain, selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+
 @dataclass(kw_only=True)
 class DigidChannel:
     """``connect`` stands in for DNS: ``host:port`` to where that really is; what it lacks is dialled as it is written.
 
-    ``limit_s`` bounds the whole call, from the first packet to the last, in seconds; ``largest`` the answer, in octets.
+    ``limit_s`` bounds the whole call, from the first packet to the last, in seconds; ``largest`` the answer, in octets. ``pools``:
+    a connection is kept for whoever logs in next.
     """
 
     certificate: Path
@@ -48,7 +67,9 @@ class DigidChannel:
     limit_s: float = 5.0
     largest: int = 200_000
     peers: Peers = field(default_factory=DigidPeers)
+    pools: bool = False
     _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
+    _idle: list[tuple[tuple[str, int], _Session]] = field(default_factory=list, init=False)
 
     def post(self, url: str, body: bytes) -> bytes:
         """The body of the answer, which has status 200. Raises ``NoAnswerError``."""
@@ -56,15 +77,43 @@ class DigidChannel:
         if parts.scheme != "https" or not parts.hostname:
             raise NoAnswerError(f"{url} is no https address")
         deadline = time.monotonic() + self.limit_s
+        place = parts.hostname, parts.port or 443
         try:
-            with self._dial(parts.hostname, parts.port or 443, deadline) as plain:
-                if parts.hostname not in self._made:
-                    self._made[parts.hostname] = self.context(parts.hostname)
-                tls = TlsLine(plain, self._made[parts.hostname], server_name=parts.hostname)
-                tls.handshake()
-                return self._talk(tls, plain, parts.netloc, parts.path or "/", body, deadline)
+            session = self._kept(place) or self._opened(place, deadline)
+            with contextlib.ExitStack() as ends:
+                ends.enter_context(session.plain)
+                answer = self._talk(session, parts.netloc, parts.path or "/", body, deadline)
+                if session.http.our_state is session.http.their_state is h11.DONE:
+                    session.http.start_next_cycle()
+                    self._idle.append((place, session))
+                    ends.pop_all()
         except (OSError, SSL.Error, h11.ProtocolError) as error:
             raise NoAnswerError(f"{parts.hostname}: {error}") from error
+        return answer
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        while self._idle:
+            self._idle.pop()[1].plain.close()
+
+    def _kept(self, place: tuple[str, int]) -> _Session | None:
+        while found := next((each for each in reversed(self._idle) if each[0] == place), None):
+            self._idle.remove(found)
+            if not found[1].is_over:
+                return found[1]
+            found[1].plain.close()
+        return None
+
+    def _opened(self, place: tuple[str, int], deadline: float) -> _Session:
+        host, port = place
+        if host not in self._made:
+            self._made[host] = self.context(host)
+        with contextlib.ExitStack() as ends:
+            plain = ends.enter_context(self._dial(host, port, deadline))
+            tls = TlsLine(plain, self._made[host], server_name=host)
+            tls.handshake()
+            ends.pop_all()
+        return _Session(plain, tls)
 
     def _dial(self, host: str, port: int, deadline: float) -> socket.socket:
         name, _, real_port = self.connect.get(f"{host}:{port}", f"{host}:{port}").rpartition(":")
@@ -86,24 +135,24 @@ class DigidChannel:
         context.use_certificate_chain_file(str(self.certificate))
         context.use_privatekey_file(str(self.key))
 
-    def _talk(self, tls: TlsLine, plain: socket.socket, authority: str, path: str, body: bytes, deadline: float) -> bytes:
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
+    def _talk(self, session: _Session, authority: str, path: str, body: bytes, deadline: float) -> bytes:
+        http = session.http
         headers = [
             ("Host", authority),
             ("Content-Type", "text/xml; charset=utf-8"),
             ("SOAPAction", '"http://www.oasis-open.org/committees/security"'),
             ("Content-Length", str(len(body))),
-            ("Connection", "close"),
+            *([] if self.pools else [("Connection", "close")]),
         ]
         head = http.send(h11.Request(method="POST", target=path, headers=headers)) or b""
-        plain.settimeout(_left(deadline))
-        tls.send(head + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b""))
+        session.plain.settimeout(_left(deadline))
+        session.tls.send(head + (http.send(h11.Data(data=body)) or b"") + (http.send(h11.EndOfMessage()) or b""))
         answer = bytearray()
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
-                plain.settimeout(_left(deadline))
-                http.receive_data(tls.receive())
+                session.plain.settimeout(_left(deadline))
+                http.receive_data(session.tls.receive())
             elif isinstance(event, h11.Response):
                 self.check_status(event.status_code, dict(event.headers).get(b"location", b"").decode("latin-1"))
             elif isinstance(event, h11.Data):

@@ -112,8 +112,8 @@ class Contact:
     """One connection, as it goes: for which name, how far it came, and how it ended.
 
     ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it;
-    ``requests`` counts what was asked over it, and ``busy`` says that an answer is waited for; ``trouble`` is what ended it before
-    its handshake was done, in OpenSSL's words, which name the alert of the other side.
+    ``requests`` counts what was asked over it, ``busy`` says that an answer is waited for, and ``leaving`` that it ends after it;
+    ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which name the alert of the other side.
     """
 
     address: str
@@ -125,6 +125,7 @@ class Contact:
     clear_text: bool = False
     trouble: str = ""
     busy: bool = False
+    leaving: bool = False
     ended: bool = False
 
 
@@ -214,7 +215,7 @@ class Server:
         self._context = self._new_context(*self._files, {name: self._new_context(*files) for name, files in self._others.items()})
 
     def wear(self, certificate: Path, key: Path, *, weak: bool = False, staple: bytes = b"") -> None:
-        """From the next connection on, show this certificate under every name, until ``undress``.
+        """Show this certificate under every name, until ``undress``. Connections that clients keep are closed, so that they see it.
 
         ``weak``: with a short key. ``staple``: an OCSP answer that goes with it to clients that want one (RFC 6066 8).
         """
@@ -223,18 +224,24 @@ class Server:
             context.set_ocsp_server_callback(_stapled, staple)
         self._usual = self._usual or self._context
         self._context = context
+        self.hang_up()
 
     def hang_up(self) -> None:
-        """Close the connections that clients keep for their next request, so that this one begins with a handshake."""
+        """Close the connections that clients keep for their next request, so that this one begins with a handshake.
+
+        Where an answer is on its way, that comes first.
+        """
         for contact, plain in list(self._open):
-            if contact.requests and not contact.busy:
+            contact.leaving = bool(contact.requests)  # before it is asked whether it is busy: its thread looks the other way round
+            if contact.leaving and not contact.busy:
                 with contextlib.suppress(OSError):  # it ends by itself
                     plain.shutdown(socket.SHUT_RDWR)
 
     def undress(self) -> None:
-        """Show the usual certificates again."""
+        """Show the usual certificates again; connections that were opened with the other one are closed."""
         if self._usual:
             self._context, self._usual = self._usual, None
+            self.hang_up()
 
     def settled(self, limit_s: float = 2.0) -> list[Contact]:
         """The connections since ``contacts`` was cleared, once each of them has brought a request or has ended."""
@@ -306,6 +313,8 @@ class Server:
                 return
             reply(answer)
             contact.busy = False
+            if contact.leaving:
+                break
         line.close()
 
     def _handshake(self, plain: socket.socket, contact: Contact, first: bytes) -> "TlsLine":

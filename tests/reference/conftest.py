@@ -40,6 +40,8 @@ def listening(
 
 
 @pytest.fixture
-def site(listening: tuple[Idp, DigidSettings, Path]) -> Site:
+def site(listening: tuple[Idp, DigidSettings, Path]) -> Iterator[Site]:
     """A fresh gateway."""
-    return make_site(*listening)
+    made = make_site(*listening)
+    yield made
+    made.login.channel.close()

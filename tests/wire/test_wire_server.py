@@ -404,25 +404,27 @@ def test_a_body_without_end_is_cut_off(start: Start, client: MakeClient, seen: S
 
 
 def test_a_kept_connection_tells_which_certificate_opened_it(pki: Pki, start: Start, seen: Seen, tmp_path: Path) -> None:
-    """The certificate that is shown meanwhile opened another one; who was hung up on begins anew, and sees it."""
+    """Whoever keeps a connection is hung up on when another certificate is shown, and when that is over: he sees each of them."""
     server = start(idle_s=10.0)
     other = pki.own.tsp.issue(HOST)
-    with contextlib.closing(http_client(pki, server)) as kept:
-        for _ in range(2):
+    for change in (lambda: server.wear(*other.write(tmp_path, "worn")), server.undress):
+        with contextlib.closing(http_client(pki, server)) as kept:
             kept.request("GET", "/")
             kept.getresponse().read()
-            server.wear(*other.write(tmp_path, "worn"))
-        assert seen[0][1].shown == seen[1][1].shown != other.certificate.serial_number
-        server.hang_up()
-        assert kept.sock.recv(1) == b""
-    with contextlib.closing(http_client(pki, server)) as fresh:
-        fresh.request("GET", "/")
-        fresh.getresponse().read()
-    assert seen[2][1].shown == other.certificate.serial_number
+            change()
+            assert kept.sock.recv(1) == b""
+    with contextlib.closing(http_client(pki, server)) as kept:
+        for _ in range(2):  # nothing is worn any more: the connection is as good as before
+            kept.request("GET", "/")
+            kept.getresponse().read()
+            server.undress()
+    shown = [peer.shown for _, peer in seen]
+    assert len(shown) == 4
+    assert shown[0] == shown[2] == shown[3] != shown[1] == other.certificate.serial_number
 
 
-def test_who_waits_for_an_answer_is_not_hung_up_on(pki: Pki, start: Start) -> None:
-    """Only a connection on which nothing is asked is closed."""
+def test_who_waits_for_an_answer_is_hung_up_on_after_it(pki: Pki, start: Start) -> None:
+    """A connection on which something is asked is closed when that is answered, and not before."""
     asked, may_answer = threading.Event(), threading.Event()
 
     def handler(_request: Request, _peer: Peer) -> Response:
@@ -437,3 +439,4 @@ def test_who_waits_for_an_answer_is_not_hung_up_on(pki: Pki, start: Start) -> No
         server.hang_up()
         may_answer.set()
         assert waiting.getresponse().status == 204
+        assert waiting.sock.recv(1) == b""

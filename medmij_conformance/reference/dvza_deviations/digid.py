@@ -973,3 +973,9 @@ def short_relay_state(gateway: Dvza) -> None:
     """The RelayState is short, and other characters stand in it."""
     login = _login(gateway)
     login.relay_state = lambda _: f"{secrets.token_hex(4)}+/={secrets.token_hex(4)} é"
+
+
+@DEVIATIONS()
+def digid_connections_pooled(gateway: Dvza) -> None:
+    """The connection to DigiD is kept for whoever logs in next, as the HTTP clients of most server runtimes do."""
+    _login(gateway).channel.pools = True

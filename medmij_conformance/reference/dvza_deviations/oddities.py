@@ -313,6 +313,7 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "authn-request-by-form",
         "way-back-by-address",
         "short-relay-state",
+        "digid-connections-pooled",
     ),
     ("consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
 )
