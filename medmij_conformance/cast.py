@@ -79,6 +79,7 @@ class Cast:
             trust_back=target.trust.ca,
             trust_front=None if target.trust.front == "system" else target.trust.front,
             limits=Limits(exchange_s=limits.exchange_s, body_bytes=limits.body_bytes, pace_ms=limits.pace_ms),
+            own=own,
         )
         self._flows = itertools.count(1)
         self.journeys: list[Journey] = []
@@ -88,7 +89,7 @@ class Cast:
 
     def close(self) -> None:
         """Everybody goes home: the browser is closed, DigiD and the responder, if there are any."""
-        self.client.hang_up()
+        self.client.close()
         if self.digid:
             self.digid.close()
         if self._chromium:

@@ -83,7 +83,7 @@ class Redactor:
         if len(value) < _SHORTEST or value in self._replacements:
             return
         pseudonym = self.pseudonym(value)
-        for encode in _SPELLINGS:
+        for encode in (str,) if _PLAIN.fullmatch(value) else _SPELLINGS:
             self._mask(encode(value), encode(pseudonym))
 
     def register_bsn(self, bsn: str) -> str:
@@ -101,8 +101,8 @@ class Redactor:
         """The pseudonym of a secret: same length and character classes; UUIDs and BSNs inside it stay such."""
         if value in self._replacements:
             return self._replacements[value]
-        known = [re.escape(secret) for secret in self._replacements if secret in value]
-        units = re.compile("|".join([*sorted(known, key=len, reverse=True), UUID.pattern]))
+        known = [re.escape(secret) for _, _, secret in self._candidates(value) if secret in value]
+        units = re.compile("|".join([*sorted(known, key=len, reverse=True), UUID.pattern])) if known else UUID
         parts = []
         end = 0
         for match in units.finditer(value):
@@ -113,14 +113,19 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` with every registered secret replaced, a longer one before one that is part of it."""
-        # There are thousands of secrets, and few of them end with characters that are in the text. Of the windows near the end of
-        # a secret, one for each place of a stride, one stands in the text where a stride begins, wherever the secret does.
-        index, places = self._by_window, range(0, len(text) - _SHORTEST + 1, _STRIDE)
-        seen = {window for place in places if (window := text[place : place + _SHORTEST]) in index}
-        found = {each for each in self._short if each[2] in text}.union(*(index[window] for window in seen))
-        for _, _, secret in sorted(found):
+        for _, _, secret in sorted(self._candidates(text)):
             text = text.replace(secret, self._replacements[secret])
         return text
+
+    def _candidates(self, text: str) -> set[tuple[int, int, str]]:
+        """The secrets that may be part of a text; every other is none.
+
+        There are thousands of secrets, and few of them end with characters that are in the text. Of the windows near the end of
+        a secret, one for each place of a stride, one stands in the text where a stride begins, wherever the secret does.
+        """
+        index, places = self._by_window, range(0, len(text) - _SHORTEST + 1, _STRIDE)
+        seen = {window for place in places if (window := text[place : place + _SHORTEST]) in index}
+        return {each for each in self._short if each[2] in text}.union(*(index[window] for window in seen))
 
     def cookie_header(self, header: str) -> str:
         """A Cookie or Set-Cookie header with every cookie value replaced; attributes such as Path stay."""
@@ -182,6 +187,7 @@ def _lower_escapes(text: str) -> str:
     return re.sub("%[0-9A-F]{2}", lambda escape: escape.group().lower(), quote(text, safe="", errors="replace"))
 
 
+_PLAIN = re.compile("[A-Za-z0-9_.~-]*")  # in every spelling the same
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     str,
     lambda text: quote(text, errors="replace"),

@@ -94,11 +94,14 @@ def test_an_authn_request_to_another_host_leaves_digid_untested_and_says_so(
     assert "https://login.example.nl/sso: " in reasons["digid-asks"]
 
 
-def test_a_gateway_that_keeps_its_connection_to_digid_is_judged_rightly(medmij: Callable[..., Any], tmp_path: Path) -> None:
-    """It sees every certificate of DigiD all the same: sound, it fails nothing; careless, it is found out."""
+@pytest.mark.parametrize("manner", [(), ("connection-for-each-login",)])
+def test_however_a_gateway_keeps_its_connection_to_digid_it_is_judged_rightly(
+    manner: tuple[str, ...], medmij: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Connections kept or not, it sees every certificate of DigiD: sound, it fails nothing; careless, it is found out."""
     for deviations, code, outcome in (((), 0, "pass"), (("expiry-of-digid-not-checked",), 1, "fail")):
         folder = tmp_path / outcome
-        named = [part for name in ("digid-connections-pooled", *deviations) for part in ("--deviate", name)]
+        named = [part for name in (*manner, *deviations) for part in ("--deviate", name)]
         done = medmij("run", "reference:dvza", *named, "--only", "SAML.3", "--report-dir", folder)
         assert done.returncode == code, done.stderr
         assert outcomes(folder)["SAML.3"][0] == outcome

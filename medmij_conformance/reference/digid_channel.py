@@ -67,7 +67,7 @@ class DigidChannel:
     limit_s: float = 5.0
     largest: int = 200_000
     peers: Peers = field(default_factory=DigidPeers)
-    pools: bool = False
+    pools: bool = True
     _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
     _idle: list[tuple[tuple[str, int], _Session]] = field(default_factory=list, init=False)
 

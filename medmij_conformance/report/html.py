@@ -131,7 +131,7 @@ def _environment() -> Environment:
         "failed_requirements": _failed_requirements,
         "request_text": _request_text,
         "response_text": _response_text,
-        "tls_facts": _tls_facts,
+        "exchange_facts": _exchange_facts,
     }
     environment.filters |= {
         "brief": lambda text: excerpt(text, _TITLE_LIMIT),
@@ -256,6 +256,17 @@ def _body_text(body: bytes) -> str:
 def _utf8(octets: bytes) -> str:
     # The incremental decoder leaves a character out that is cut in two, instead of calling it wrong.
     return getincrementaldecoder("utf-8")("replace").decode(octets)
+
+
+def _exchange_facts(exchange: Exchange) -> Sequence[tuple[str, str]]:
+    who = f"{exchange.identity}, with {exchange.address}" if exchange.address else exchange.identity
+    facts = [("When", f"{_moment(exchange.at)}, for {exchange.finished - exchange.started:.3f} s"), ("Who", who)]
+    if exchange.deviation:
+        facts.append(("Wrong on purpose", exchange.deviation))
+    facts += _tls_facts(exchange)
+    if exchange.trouble:
+        facts.append(("Trouble", f"{exchange.trouble.kind}: {exchange.trouble.detail}"))
+    return facts
 
 
 def _tls_facts(exchange: Exchange) -> Sequence[tuple[str, str]]:

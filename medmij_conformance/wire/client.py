@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,12 @@ class Client:
         trust_back: Iterable[Path] = (),
         trust_front: Iterable[Path] | None = None,
         limits: Limits | None = None,
+        own: Collection[str] = (),
     ) -> None:
+        """``own`` are the origins, each ``host:port``, at which we answer ourselves: there all browsers share their connections."""
         self.evidence = evidence
+        self._own = frozenset(own)
+        self._shared = Kept()
         self.limits = limits or Limits()
         self._connect = connect
         self._identities = {identity.name: identity for identity in identities}
@@ -163,6 +167,11 @@ class Client:
         """From now on there are so many seconds for all that is sent: the time limit of a scenario, whose browsers are new ones."""
         self._until = time.monotonic() + seconds
         self.hang_up()
+
+    def close(self) -> None:
+        """Close every connection that is kept open."""
+        self.hang_up()
+        self._shared.close()
 
     def hang_up(self) -> None:
         """Close the connections that browsers keep open."""
@@ -249,6 +258,7 @@ class Client:
         """Send a request over a kept connection or over a fresh one, and say over which."""
         if (hindrance := self._hindrance(origin, limit)) is not None:
             return _Connection(deadline=deadline), None, hindrance
+        kept = self._shared if kept and origin in self._own else kept
         if kept and (line := kept.take(origin)):
             line.connection.deadline, line.connection.heard = deadline, False
             response, trouble = self._converse(request, line, limit, keep=True)
@@ -259,8 +269,9 @@ class Client:
         line = self._dialled(origin, certificate, deadline)
         response, trouble = self._converse(request, line, limit, keep=kept is not None)
         if kept:
-            with self._lock:
-                self._kept.add(kept)
+            if kept is not self._shared:
+                with self._lock:
+                    self._kept.add(kept)
             kept.give(origin, line)
         else:
             line.pool.close()

@@ -976,6 +976,6 @@ def short_relay_state(gateway: Dvza) -> None:
 
 
 @DEVIATIONS()
-def digid_connections_pooled(gateway: Dvza) -> None:
-    """The connection to DigiD is kept for whoever logs in next, as the HTTP clients of most server runtimes do."""
-    _login(gateway).channel.pools = True
+def connection_for_each_login(gateway: Dvza) -> None:
+    """The connection to DigiD is closed after each result, where HTTP clients of most server runtimes keep it."""
+    _login(gateway).channel.pools = False

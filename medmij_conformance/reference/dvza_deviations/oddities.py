@@ -313,7 +313,7 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "authn-request-by-form",
         "way-back-by-address",
         "short-relay-state",
-        "digid-connections-pooled",
+        "connection-for-each-login",
     ),
     ("consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
 )
