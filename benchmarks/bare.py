@@ -32,7 +32,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from medmij_conformance import workspace
-from medmij_conformance.office import Office
+from medmij_conformance.cast.office import Office
 from medmij_conformance.target import Target
 from medmij_conformance.wire.control import call
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from medmij_conformance.cast.journey import Journey
 from medmij_conformance.evidence import Exchange
-from medmij_conformance.journey import Journey
 from medmij_conformance.verdict import NotSeenError
 
 

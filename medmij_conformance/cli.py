@@ -417,7 +417,7 @@ def export_lists(target: Path, out: Path) -> None:
     except ValueError as error:
         _stop(f"{target}: lists.generation: {error}; expected offers that generation {loaded.lists.generation} can express")
     if loaded.login.mode == "digid":
-        from medmij_conformance.digid import metadata_of
+        from medmij_conformance.cast.digid import metadata_of
         from medmij_conformance.workspace import DIGID_METADATA
 
         documents = {**documents, DIGID_METADATA: metadata_of(loaded)}

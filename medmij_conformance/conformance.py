@@ -15,9 +15,10 @@ import pytest
 
 from medmij_conformance import __version__, extra
 from medmij_conformance.aging import Cellar
-from medmij_conformance.cast import Cast
-from medmij_conformance.cast_dvp import DvpCast
-from medmij_conformance.cast_registratie import RegistratieCast
+from medmij_conformance.cast.dvp import DvpCast
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.registratie import RegistratieCast
+from medmij_conformance.cast.stelselnode import Publisher
 from medmij_conformance.evidence import Evidence, read_journal, wall_time
 from medmij_conformance.guideline import GuidelineError, edition, editions
 from medmij_conformance.planning import (
@@ -36,7 +37,6 @@ from medmij_conformance.report import baseline as baselines
 from medmij_conformance.report.write import write_all
 from medmij_conformance.requirements import Catalogue, catalogue
 from medmij_conformance.requirements import release as load_release
-from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Target, TargetError, load
 from medmij_conformance.verdict import EXIT_CODES, NotSeenError
 from medmij_conformance.watching import Watch, Watched, seconds_of

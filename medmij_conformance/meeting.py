@@ -22,17 +22,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from medmij_conformance import pki
-from medmij_conformance.cast import MINTED, Cast
-from medmij_conformance.cast_dvp import DvpCast
-from medmij_conformance.cast_registratie import RegistratieCast
+from medmij_conformance.cast.collection import Collection as Flow
+from medmij_conformance.cast.dvp import DvpCast
+from medmij_conformance.cast.dvza import MINTED, Cast
+from medmij_conformance.cast.journey import Journey
+from medmij_conformance.cast.office import Office, present
+from medmij_conformance.cast.registratie import RegistratieCast
+from medmij_conformance.cast.stelselnode import Publisher
 from medmij_conformance.checks._sessions import NO_REQUEST
-from medmij_conformance.collection import Collection as Flow
 from medmij_conformance.counterparties.tsp import BRIEFLY, BRIEFLY_S, GOOD, KINDS, SILENT, UnmintedError
 from medmij_conformance.evidence import Evidence, Exchange, Observation, Request, Trouble, wall_time
-from medmij_conformance.journey import Journey
 from medmij_conformance.listing import contents_for, list_documents, without_nodes, write_lists
-from medmij_conformance.office import Office, present
-from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.wire.client import Client

@@ -47,8 +47,8 @@ def _load_steps() -> list[str]:
     return [f"{name}.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
 
 
-_FACTS = ("facts", "facts_digid", "facts_dvp", "facts_registratie", "facts_lists", "facts_meeting", "facts_network")
-pytest_plugins = [*(f"medmij_conformance.{name}" for name in _FACTS), *_load_steps()]
+_FACTS = ("dvza", "digid", "dvp", "registratie", "lists", "meeting", "network")
+pytest_plugins = [*(f"medmij_conformance.facts.{name}" for name in _FACTS), *_load_steps()]
 
 
 class NotConformantError(AssertionError):

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from medmij_conformance.cast import Cast
-from medmij_conformance.cast_dvp import DvpCast
-from medmij_conformance.cast_registratie import RegistratieCast
+from medmij_conformance.cast.dvp import DvpCast
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.registratie import RegistratieCast
 from medmij_conformance.evidence import Exchange, Request, Response, Trouble, wall_time
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medmij_conformance import handbook, pki
-from medmij_conformance.digid import address_of
+from medmij_conformance.cast.digid import address_of
 from medmij_conformance.listing import contents, list_documents, lists_for, write_lists
 from medmij_conformance.protocol import saml
 from medmij_conformance.reference.dvza_deviations import ELSEWHERE

@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, parsers, when
 
-from medmij_conformance.cast_registratie import FORGED, RegistratieCast
+from medmij_conformance.cast.registratie import FORGED, RegistratieCast
 from medmij_conformance.checks import registratie
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.judge import Judge

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from pytest_bdd import given, parsers, when
 
-from medmij_conformance.cast_dvp import EXCEPTIONS, DvpCast
-from medmij_conformance.collection import Collection
+from medmij_conformance.cast.collection import Collection
+from medmij_conformance.cast.dvp import EXCEPTIONS, DvpCast
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Observation, Request
-from medmij_conformance.facts_dvp import Collect
+from medmij_conformance.facts.dvp import Collect
 from medmij_conformance.protocol import oauth
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import Target

@@ -2,11 +2,11 @@
 
 from pytest_bdd import given, when
 
+from medmij_conformance.cast.journey import Journey
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.counterparties.pgo import Pgo
 from medmij_conformance.evidence import Exchange
-from medmij_conformance.facts import Travel
-from medmij_conformance.journey import Journey
+from medmij_conformance.facts.dvza import Travel
 from medmij_conformance.judge import Judge
 
 

@@ -3,10 +3,10 @@
 import pytest
 from pytest_bdd import given, parsers, when
 
-from medmij_conformance.cast_dvp import DvpCast
+from medmij_conformance.cast.dvp import DvpCast
 from medmij_conformance.evidence import Exchange
-from medmij_conformance.facts_dvp import Collect
-from medmij_conformance.facts_network import AT_WORK
+from medmij_conformance.facts.dvp import Collect
+from medmij_conformance.facts.network import AT_WORK
 from medmij_conformance.probing import Prober
 from medmij_conformance.protocol import tls
 from medmij_conformance.target import Target

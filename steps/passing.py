@@ -2,7 +2,7 @@
 
 from pytest_bdd import when
 
-from medmij_conformance.cast_registratie import Registration
+from medmij_conformance.cast.registratie import Registration
 from medmij_conformance.conformance import Conformance
 
 

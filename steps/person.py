@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 from pytest_bdd import given, parsers, when
 
-from medmij_conformance.cast import Cast
+from medmij_conformance.cast.digid import DigidDesk
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.journey import Journey
 from medmij_conformance.checks import _reading, authorization, exceptions
 from medmij_conformance.checks import digid as digid_checks
 from medmij_conformance.counterparties.pgo import Pgo
-from medmij_conformance.digid import DigidDesk
 from medmij_conformance.evidence import Exchange, Observation, Request
-from medmij_conformance.facts import Travel
-from medmij_conformance.facts_digid import login_of
-from medmij_conformance.journey import Journey
+from medmij_conformance.facts.digid import login_of
+from medmij_conformance.facts.dvza import Travel
 from medmij_conformance.judge import Judge
 from medmij_conformance.protocol import oauth
 from medmij_conformance.protocol.html import Submission

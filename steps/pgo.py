@@ -7,12 +7,12 @@ import pytest
 from pytest_bdd import given, parsers, when
 
 from medmij_conformance.aging import Aged
-from medmij_conformance.cast import Cast
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.journey import Journey
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Exchange, Observation
-from medmij_conformance.facts import Mature, Travel
-from medmij_conformance.journey import Journey
+from medmij_conformance.facts.dvza import Mature, Travel
 from medmij_conformance.judge import Judge
 from medmij_conformance.protocol import fhir, oauth
 from medmij_conformance.requirements import Release

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from pytest_bdd import given, parsers, when
 
-from medmij_conformance.cast_dvp import DvpCast
+from medmij_conformance.cast.dvp import DvpCast
+from medmij_conformance.cast.stelselnode import Publisher
 from medmij_conformance.checks import certificates
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.counterparties import registratie
@@ -13,7 +14,6 @@ from medmij_conformance.evidence import Evidence, Observation
 from medmij_conformance.judge import Judge
 from medmij_conformance.meeting import ListGate, Meeting
 from medmij_conformance.requirements import Release
-from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Offer, Target
 from medmij_conformance.watching import Watched
 from medmij_conformance.wire.hooks import Hooks

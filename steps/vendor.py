@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_bdd import given, parsers, when
 
-from medmij_conformance.cast_registratie import RegistratieCast, Registration
+from medmij_conformance.cast.registratie import RegistratieCast, Registration
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, wall_time
 from medmij_conformance.questions import questions

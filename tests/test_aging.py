@@ -9,7 +9,7 @@ import pytest
 
 from medmij_conformance import workspace
 from medmij_conformance.aging import KINDS, Cellar
-from medmij_conformance.cast import Cast
+from medmij_conformance.cast.dvza import Cast
 from medmij_conformance.evidence import Evidence
 from medmij_conformance.requirements import release
 

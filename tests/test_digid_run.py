@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from medmij_conformance import workspace
+from medmij_conformance.cast.digid import DigidDesk
 from medmij_conformance.counterparties.digid import Login
-from medmij_conformance.digid import DigidDesk
 from medmij_conformance.evidence import Evidence
 from medmij_conformance.protocol import saml
 from medmij_conformance.target import load

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from medmij_conformance import workspace
-from medmij_conformance.cast_dvp import DvpCast
+from medmij_conformance.cast.dvp import DvpCast
 from medmij_conformance.evidence import Evidence
 from medmij_conformance.reference.process import RunningReference
 from medmij_conformance.requirements import release

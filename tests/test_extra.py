@@ -66,7 +66,7 @@ Feature: What our portal does
 STEPS = """
 from pytest_bdd import given, parsers, then
 
-from medmij_conformance.journey import Journey
+from medmij_conformance.cast.journey import Journey
 
 from .words import trip
 

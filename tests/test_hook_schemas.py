@@ -254,7 +254,7 @@ def test_a_registration_that_is_answered_wrongly_stops_what_needs_it(tmp_path: P
 
 
 def _register(folder: Path, code: str) -> None:
-    from medmij_conformance.cast_registratie import RegistratieCast
+    from medmij_conformance.cast.registratie import RegistratieCast
 
     workspace.initialise(folder / "made", "registratie")
     target = load(folder / "made" / "target.toml")

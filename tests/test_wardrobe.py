@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 
 from medmij_conformance import pki
+from medmij_conformance.cast.wardrobe import Wardrobe
 from medmij_conformance.evidence import Response
-from medmij_conformance.wardrobe import Wardrobe
 from medmij_conformance.wire.server import Server
 
 HOST, OTHER = "za.harness.test", "other-za.harness.test"

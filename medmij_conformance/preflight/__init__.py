@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from medmij_conformance.office import Office
+from medmij_conformance.cast.office import Office
 from medmij_conformance.preflight.certificates import certificates
 from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.preflight.listening import listening

@@ -11,7 +11,7 @@ from shlex import quote
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from medmij_conformance.identities import identity
+from medmij_conformance.cast.identities import identity
 from medmij_conformance.preflight.fault import Fault
 from medmij_conformance.target import Target, authority, reached
 from medmij_conformance.wire.address import socket_address

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
 
-from medmij_conformance.digid import service_provider_of, signer_of
+from medmij_conformance.cast.digid import service_provider_of, signer_of
 from medmij_conformance.guideline import GuidelineError, edition, editions
 from medmij_conformance.listing import lists_for
 from medmij_conformance.preflight.fault import Fault

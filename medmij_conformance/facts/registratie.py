@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from medmij_conformance.cast_registratie import RegistratieCast, Registration
+from medmij_conformance.cast.registratie import RegistratieCast, Registration
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Exchange, Observation
 from medmij_conformance.target import Target

@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 
 from medmij_conformance import pki
+from medmij_conformance.cast.identities import identity
+from medmij_conformance.cast.office import Office
 from medmij_conformance.counterparties.node import Node
 from medmij_conformance.evidence import Evidence, Exchange
-from medmij_conformance.identities import identity
-from medmij_conformance.office import Office
 from medmij_conformance.protocol import hooks, lists
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import Target

@@ -19,18 +19,18 @@ from cryptography import x509
 
 from medmij_conformance import pki
 from medmij_conformance.browsing import chromium
-from medmij_conformance.collection import Collection
+from medmij_conformance.cast.collection import Collection
+from medmij_conformance.cast.office import Office
+from medmij_conformance.cast.wardrobe import Wardrobe
 from medmij_conformance.counterparties.za import Flow, Reply, Words, Za, deviations
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Trouble, wall_time
 from medmij_conformance.listing import lists_for, write_lists
-from medmij_conformance.office import Office
 from medmij_conformance.protocol import tls
 from medmij_conformance.protocol.outcome import matching
 from medmij_conformance.protocol.tls import ClientHello
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import HarnessNode, Offer, Target, TargetError, authority
 from medmij_conformance.verdict import NotSeenError
-from medmij_conformance.wardrobe import Wardrobe
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.attended import Operator
 from medmij_conformance.wire.client import Client, Limits

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from medmij_conformance.cast_dvp import DvpCast
-from medmij_conformance.cast_registratie import RegistratieCast
+from medmij_conformance.cast.collection import Collection
+from medmij_conformance.cast.dvp import DvpCast
+from medmij_conformance.cast.journey import Journey
+from medmij_conformance.cast.registratie import RegistratieCast
 from medmij_conformance.checks import authorization, registratie, resource, token
-from medmij_conformance.collection import Collection
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Exchange
-from medmij_conformance.journey import Journey
 from medmij_conformance.judge import Judge
 from medmij_conformance.probing import Prober
 from medmij_conformance.target import Target

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from medmij_conformance.cast_dvp import DvpCast
+from medmij_conformance.cast.collection import Collection
+from medmij_conformance.cast.dvp import DvpCast
 from medmij_conformance.checks import _reading as read
-from medmij_conformance.collection import Collection
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Observation
 from medmij_conformance.protocol import oauth

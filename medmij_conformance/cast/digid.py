@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medmij_conformance import pki
+from medmij_conformance.cast.wardrobe import dress
 from medmij_conformance.counterparties.digid import (
     CANCEL,
     CUT,
@@ -27,7 +28,6 @@ from medmij_conformance.protocol import saml
 from medmij_conformance.target import Digid as DigidTable
 from medmij_conformance.target import Target, TargetError, authority
 from medmij_conformance.verdict import NotSeenError
-from medmij_conformance.wardrobe import dress
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Peer, Server
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from medmij_conformance.cast import Cast
+from medmij_conformance.cast.digid import DigidDesk
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.journey import Journey
 from medmij_conformance.counterparties.digid import LOGIN_PAGE, Login
-from medmij_conformance.digid import DigidDesk
 from medmij_conformance.evidence import Evidence, Exchange, Observation
-from medmij_conformance.journey import Journey
 from medmij_conformance.protocol import saml
 from medmij_conformance.verdict import NotSeenError
 

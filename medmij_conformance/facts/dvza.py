@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from medmij_conformance.aging import Aged
-from medmij_conformance.cast import Cast
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.journey import Journey
 from medmij_conformance.conformance import RUN, Conformance
 from medmij_conformance.counterparties.digid import LOGIN_PAGE
 from medmij_conformance.counterparties.pgo import Pgo
 from medmij_conformance.evidence import Evidence, Exchange
-from medmij_conformance.journey import Journey
 from medmij_conformance.judge import Judge
 from medmij_conformance.requirements import Credential, Release
 from medmij_conformance.target import Target

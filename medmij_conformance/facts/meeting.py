@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from medmij_conformance.cast import Cast
-from medmij_conformance.cast_dvp import DvpCast
-from medmij_conformance.cast_registratie import RegistratieCast
+from medmij_conformance.cast.dvp import DvpCast
+from medmij_conformance.cast.dvza import Cast
+from medmij_conformance.cast.journey import Journey
+from medmij_conformance.cast.registratie import RegistratieCast
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Observation, Request
-from medmij_conformance.journey import Journey
 from medmij_conformance.meeting import Brief, DvpGate, DvzaGate, Gate, Meeting, RegistratieGate, meet_briefly
 from medmij_conformance.target import Target
 from medmij_conformance.verdict import NotSeenError

@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import cast
 
+from medmij_conformance.cast.wardrobe import dress
 from medmij_conformance.counterparties.registratie import Stelselnode, asked_for
 from medmij_conformance.evidence import Evidence, Exchange, Request, Response, Trouble, wall_time
 from medmij_conformance.listing import contents_for, without_nodes
 from medmij_conformance.pki import Credential, write_pair
 from medmij_conformance.protocol import lists
 from medmij_conformance.target import Target, TargetError
-from medmij_conformance.wardrobe import dress
 from medmij_conformance.wire.address import socket_address
 from medmij_conformance.wire.server import Contact, Peer, Server
 

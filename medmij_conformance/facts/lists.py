@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from medmij_conformance.collection import Collection
+from medmij_conformance.cast.collection import Collection
+from medmij_conformance.cast.stelselnode import Publisher
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Evidence, Exchange, Observation
 from medmij_conformance.meeting import ListGate
-from medmij_conformance.stelselnode import Publisher
 from medmij_conformance.target import Offer, Target
 from medmij_conformance.verdict import NotSeenError
 from medmij_conformance.watching import Watched

@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from medmij_conformance import pki
 from medmij_conformance.browsing import chromium
+from medmij_conformance.cast.digid import ACTIONS, DigidDesk
+from medmij_conformance.cast.identities import identity
+from medmij_conformance.cast.journey import Journey
+from medmij_conformance.cast.office import Office
 from medmij_conformance.counterparties.pgo import Pgo
-from medmij_conformance.digid import ACTIONS, DigidDesk
 from medmij_conformance.evidence import Evidence
-from medmij_conformance.identities import identity
-from medmij_conformance.journey import Journey
-from medmij_conformance.office import Office
 from medmij_conformance.requirements import Release
 from medmij_conformance.target import Offer, Target
 from medmij_conformance.verdict import NotSeenError
