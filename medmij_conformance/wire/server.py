@@ -265,11 +265,12 @@ class Server:
         threading.Thread(target=self._accept, name=f"listener {self._host}", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop accepting. Connections that are open end with their requests."""
+        """Stop accepting. Connections that are open end with their requests, those that are only kept end now."""
         self._closing.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self.hang_up()
 
     def _accept(self) -> None:
         while not self._closing.is_set():

@@ -423,6 +423,16 @@ def test_a_kept_connection_tells_which_certificate_opened_it(pki: Pki, start: St
     assert shown[0] == shown[2] == shown[3] != shown[1] == other.certificate.serial_number
 
 
+def test_a_server_that_stops_keeps_no_connection(pki: Pki, start: Start) -> None:
+    """Whoever kept a connection finds it closed, and dials the one that listens there next."""
+    server = start(idle_s=10.0)
+    with contextlib.closing(http_client(pki, server)) as kept:
+        kept.request("GET", "/")
+        kept.getresponse().read()
+        server.stop()
+        assert kept.sock.recv(1) == b""
+
+
 def test_who_waits_for_an_answer_is_hung_up_on_after_it(pki: Pki, start: Start) -> None:
     """A connection on which something is asked is closed when that is answered, and not before."""
     asked, may_answer = threading.Event(), threading.Event()
