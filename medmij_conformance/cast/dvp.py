@@ -104,12 +104,14 @@ class DvpCast:
         self._lists = _publish(target, Path(self._published.name))
         limits = target.limits
         trust = target.trust
+        own = _own_addresses(target)
         self.client = Client(
             evidence,
-            connect=ChainMap(_own_addresses(target), cast("dict[str, str]", target.connect)),
+            connect=ChainMap(own, cast("dict[str, str]", target.connect)),
             trust_back=trust.ca,
             trust_front=None if trust.front == "system" else (*trust.front, *trust.ca),
             limits=Limits(exchange_s=limits.exchange_s, body_bytes=limits.body_bytes, pace_ms=limits.pace_ms),
+            own=own,
         )
         self._flows = itertools.count(1)
         self.collections: list[Collection] = []
@@ -127,7 +129,7 @@ class DvpCast:
     def close(self) -> None:
         """Nobody listens any more, and nothing that was started goes on."""
         self._end_collections()
-        self.client.hang_up()
+        self.client.close()
         if self._chromium:
             self._chromium.close()
         for server in self._servers:
