@@ -238,10 +238,12 @@ class Server:
                     plain.shutdown(socket.SHUT_RDWR)
 
     def undress(self) -> None:
-        """Show the usual certificates again; connections that were opened with the other one are closed."""
+        """Show the usual certificates again, from the next connection on. What was opened with the other one may go on.
+
+        Some HTTP clients notice only after seconds that a kept connection was closed, and lose the POST that they send over it.
+        """
         if self._usual:
             self._context, self._usual = self._usual, None
-            self.hang_up()
 
     def settled(self, limit_s: float = 2.0) -> list[Contact]:
         """The connections since ``contacts`` was cleared, once each of them has brought a request or has ended."""
