@@ -70,7 +70,7 @@ class BackChannel:
         address = self.connect.get(f"{host}:{port}", f"{host}:{port}")
         kept: dict[str, http.client.HTTPConnection] = self._pool if pool else self._kept.__dict__
         connection = kept.pop(f"{host}:{port}", None)
-        if connection and pool and _is_over(connection):
+        if connection and pool and is_over(connection.sock):
             connection.close()
             connection = None
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
@@ -161,10 +161,10 @@ def _dial(address: str, timeout_s: float | None) -> socket.socket:
     return socket.create_connection((name, int(port)), timeout=timeout_s)
 
 
-def _is_over(connection: http.client.HTTPConnection) -> bool:
+def is_over(plain: socket.socket) -> bool:
     """Whether the other side has closed a connection on which nobody asks anything."""
     with selectors.DefaultSelector() as selector:
-        selector.register(connection.sock, selectors.EVENT_READ)
+        selector.register(plain, selectors.EVENT_READ)
         return bool(selector.select(0))
 
 

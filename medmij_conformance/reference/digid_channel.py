@@ -4,9 +4,9 @@ pyOpenSSL, because DigiD's authority is asked about its certificate in the hands
 """
 
 import contextlib
-import selectors
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import h11
 from OpenSSL import SSL
 
-from medmij_conformance.reference.back_channel import Outgoing
+from medmij_conformance.reference.back_channel import Outgoing, is_over
 from medmij_conformance.reference.peers import Peers
 from medmij_conformance.wire.server import TlsLine, TlsSettings, accept, demand
 
@@ -44,13 +44,6 @@ class _Session:
     tls: TlsLine
     http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD))
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the other side has closed a connection on which nobody asks anything."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.plain, selectors.EVENT_READ)
-            return bool(selector.select(0))
-
 
 @dataclass(kw_only=True)
 class DigidChannel:
@@ -69,7 +62,7 @@ class DigidChannel:
     peers: Peers = field(default_factory=DigidPeers)
     pools: bool = True
     _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
-    _idle: list[tuple[tuple[str, int], _Session]] = field(default_factory=list, init=False)
+    _idle: defaultdict[tuple[str, int], list[_Session]] = field(default_factory=lambda: defaultdict(list), init=False)
 
     def post(self, url: str, body: bytes) -> bytes:
         """The body of the answer, which has status 200. Raises ``NoAnswerError``."""
@@ -85,7 +78,7 @@ class DigidChannel:
                 answer = self._talk(session, parts.netloc, parts.path or "/", body, deadline)
                 if session.http.our_state is session.http.their_state is h11.DONE:
                     session.http.start_next_cycle()
-                    self._idle.append((place, session))
+                    self._idle[place].append(session)
                     ends.pop_all()
         except (OSError, SSL.Error, h11.ProtocolError) as error:
             raise NoAnswerError(f"{parts.hostname}: {error}") from error
@@ -93,15 +86,15 @@ class DigidChannel:
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        while self._idle:
-            self._idle.pop()[1].plain.close()
+        for place in list(self._idle):
+            for session in self._idle.pop(place):
+                session.plain.close()
 
     def _kept(self, place: tuple[str, int]) -> _Session | None:
-        while found := next((each for each in reversed(self._idle) if each[0] == place), None):
-            self._idle.remove(found)
-            if not found[1].is_over:
-                return found[1]
-            found[1].plain.close()
+        with contextlib.suppress(IndexError):  # another login may take the last one
+            while is_over((session := self._idle[place].pop()).plain):
+                session.plain.close()
+            return session
         return None
 
     def _opened(self, place: tuple[str, int], deadline: float) -> _Session:
