@@ -299,8 +299,8 @@ class DvpCast:
             (reply.flow.may_come if reply.flow else threading.Event()).wait(reply.delay_s)
         # A connection that the PGO kept from before was opened by a certificate that we showed then.
         minted = self._wardrobe.opened(peer.shown)
-        if reply.endpoint == "token" and self._wardrobe.token_issued():
-            reply = replace(reply, response=replace(reply.response, headers=(*reply.response.headers, ("Connection", "close"))))
+        if reply.endpoint == "token":
+            self._wardrobe.token_issued()
         self._record(request, reply, peer, started, at, MINTED if minted else "pgo")
         return reply.response
 

@@ -39,13 +39,11 @@ class Wardrobe:
             if not from_token_on:
                 self._put_on(*self._waiting)
 
-    def token_issued(self) -> bool:
-        """Put on what waits for a token. Gives whether there was something: the next request then needs a session of its own."""
+    def token_issued(self) -> None:
+        """Put on what waits for a token, so that the next request has a session of its own."""
         with self._lock:
-            if self._waiting is None:
-                return False
-            self._put_on(*self._waiting)
-            return True
+            if self._waiting:
+                self._put_on(*self._waiting)
 
     def undress(self) -> None:
         """Show the usual certificates again."""

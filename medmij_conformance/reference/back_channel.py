@@ -9,6 +9,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,7 @@ class BackChannel:
     tls: ClientTls = field(default_factory=ClientTls)
     _kept: threading.local = field(default_factory=threading.local)
     _pool: dict[str, http.client.HTTPConnection] = field(default_factory=dict)
+    _idle_since: dict[str, float] = field(default_factory=dict)
 
     def send(
         self,
@@ -59,18 +61,20 @@ class BackChannel:
         chunked: bool = False,
         keep: bool = False,
         pool: bool = False,
+        trusted_s: float = 0.0,
     ) -> Response:
         """One request, one answer, from a node that ``peers`` accepts. Raises ``NoAnswerError``.
 
         ``chunked``: a body goes in chunks. ``keep``: the connection is kept for the next request of this thread; ``pool``: for
-        that of anybody, who dials anew when it was closed meanwhile.
+        that of anybody, who dials anew when it was closed meanwhile, and looks whether it was when it was idle for ``trusted_s``.
         """
         parts = urlsplit(request.url)
         host, port = parts.hostname or "", parts.port or 443
         address = self.connect.get(f"{host}:{port}", f"{host}:{port}")
         kept: dict[str, http.client.HTTPConnection] = self._pool if pool else self._kept.__dict__
         connection = kept.pop(f"{host}:{port}", None)
-        if connection and pool and is_over(connection.sock):
+        looks = pool and time.monotonic() - self._idle_since.get(f"{host}:{port}", 0.0) >= trusted_s
+        if connection and looks and is_over(connection.sock):
             connection.close()
             connection = None
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
@@ -88,7 +92,7 @@ class BackChannel:
                 connection.close()
             raise NoAnswerError(f"{host}: {error}") from error
         if (keep or pool) and connection.sock:
-            kept[f"{host}:{port}"] = connection
+            kept[f"{host}:{port}"], self._idle_since[f"{host}:{port}"] = connection, time.monotonic()
         else:
             connection.close()
         return Response(status=answer.status, headers=tuple(answer.getheaders()), body=body)

@@ -43,6 +43,7 @@ class _Session:
     plain: socket.socket
     tls: TlsLine
     http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD))
+    kept: float = 0.0  # since when it is idle (monotonic, in seconds)
 
 
 @dataclass(kw_only=True)
@@ -50,7 +51,7 @@ class DigidChannel:
     """``connect`` stands in for DNS: ``host:port`` to where that really is; what it lacks is dialled as it is written.
 
     ``limit_s`` bounds the whole call, from the first packet to the last, in seconds; ``largest`` the answer, in octets. ``pools``:
-    a connection is kept for whoever logs in next.
+    a connection is kept for whoever logs in next; ``trusted_s``: for so many seconds it is not asked whether it is still open.
     """
 
     certificate: Path
@@ -61,6 +62,7 @@ class DigidChannel:
     largest: int = 200_000
     peers: Peers = field(default_factory=DigidPeers)
     pools: bool = True
+    trusted_s: float = 0.0
     _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
     _idle: defaultdict[tuple[str, int], list[_Session]] = field(default_factory=lambda: defaultdict(list), init=False)
 
@@ -78,6 +80,7 @@ class DigidChannel:
                 answer = self._talk(session, parts.netloc, parts.path or "/", body, deadline)
                 if session.http.our_state is session.http.their_state is h11.DONE:
                     session.http.start_next_cycle()
+                    session.kept = time.monotonic()
                     self._idle[place].append(session)
                     ends.pop_all()
         except (OSError, SSL.Error, h11.ProtocolError) as error:
@@ -92,10 +95,13 @@ class DigidChannel:
 
     def _kept(self, place: tuple[str, int]) -> _Session | None:
         with contextlib.suppress(IndexError):  # another login may take the last one
-            while is_over((session := self._idle[place].pop()).plain):
+            while self._is_lost(session := self._idle[place].pop()):
                 session.plain.close()
             return session
         return None
+
+    def _is_lost(self, session: _Session) -> bool:
+        return time.monotonic() - session.kept >= self.trusted_s and is_over(session.plain)
 
     def _opened(self, place: tuple[str, int], deadline: float) -> _Session:
         host, port = place

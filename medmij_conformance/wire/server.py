@@ -31,6 +31,7 @@ _READ = 65_536
 _LARGEST_BODY = 5_000_000  # octets; who sends more is cut off
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _CONTACTS_KEPT = 1000
+_NOTICED_S = 2.2  # HTTP clients that look whether a kept connection is still open do so when it was idle for two seconds
 _LARGEST_HELLO = 65_536
 _ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION
 
@@ -113,6 +114,7 @@ class Contact:
 
     ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it;
     ``requests`` counts what was asked over it, ``busy`` says that an answer is waited for, and ``leaving`` that it ends after it;
+    ``answered`` is when the last answer went out (monotonic, in seconds);
     ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which name the alert of the other side.
     """
 
@@ -126,6 +128,7 @@ class Contact:
     trouble: str = ""
     busy: bool = False
     leaving: bool = False
+    answered: float = 0.0
     ended: bool = False
 
 
@@ -215,7 +218,8 @@ class Server:
         self._context = self._new_context(*self._files, {name: self._new_context(*files) for name, files in self._others.items()})
 
     def wear(self, certificate: Path, key: Path, *, weak: bool = False, staple: bytes = b"") -> None:
-        """Show this certificate under every name, until ``undress``. Connections that clients keep are closed, so that they see it.
+        """Show this certificate under every name, until ``undress``. Connections that clients keep are closed, so that they see it,
+        and meanwhile none is kept: every answer says so.
 
         ``weak``: with a short key. ``staple``: an OCSP answer that goes with it to clients that want one (RFC 6066 8).
         """
@@ -229,19 +233,25 @@ class Server:
     def hang_up(self) -> None:
         """Close the connections that clients keep for their next request, so that this one begins with a handshake.
 
-        Where an answer is on its way, that comes first.
+        Where an answer is on its way, that comes first, and says so. The others are given time to be found closed: some HTTP
+        clients look only at what was idle for two seconds, and lose the POST that they send over what was closed before.
         """
+        idle_since = self._close_kept()
+        time.sleep(max(0.0, idle_since + _NOTICED_S - time.monotonic()))
+
+    def _close_kept(self) -> float:
+        """Close what clients keep. Gives when the last answer went over it (monotonic, in seconds); 0 when nothing is kept."""
+        idle_since = 0.0
         for contact, plain in list(self._open):
             contact.leaving = bool(contact.requests)  # before it is asked whether it is busy: its thread looks the other way round
             if contact.leaving and not contact.busy:
+                idle_since = max(idle_since, contact.answered)
                 with contextlib.suppress(OSError):  # it ends by itself
                     plain.shutdown(socket.SHUT_RDWR)
+        return idle_since
 
     def undress(self) -> None:
-        """Show the usual certificates again, from the next connection on. What was opened with the other one may go on.
-
-        Some HTTP clients notice only after seconds that a kept connection was closed, and lose the POST that they send over it.
-        """
+        """Show the usual certificates again, from the next connection on."""
         if self._usual:
             self._context, self._usual = self._usual, None
 
@@ -272,7 +282,7 @@ class Server:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self.hang_up()
+        self._close_kept()
 
     def _accept(self) -> None:
         while not self._closing.is_set():
@@ -314,8 +324,8 @@ class Server:
             answer = self._handler(request, peer)
             if answer.status == HANG_UP:
                 return
-            reply(answer)
-            contact.busy = False
+            reply(_last(answer) if contact.leaving or self._usual else answer)
+            contact.answered, contact.busy = time.monotonic(), False
             if contact.leaving:
                 break
         line.close()
@@ -561,6 +571,12 @@ def _reply(http: h11.Connection, line: _Line, method: bytes, response: Response)
         raise ConnectionAbortedError("the answer is cut off here")
     data.append(http.send(h11.EndOfMessage()))
     line.send(b"".join(part for part in data if part))
+
+
+def _last(response: Response) -> Response:
+    """An answer after which the connection ends, as it says."""
+    others = tuple(pair for pair in response.headers if pair[0].lower() != "connection")
+    return replace(response, headers=(*others, ("Connection", "close")))
 
 
 def _promises_more(response: Response) -> bool:

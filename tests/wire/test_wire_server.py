@@ -403,26 +403,43 @@ def test_a_body_without_end_is_cut_off(start: Start, client: MakeClient, seen: S
 # --- connections that are kept ---
 
 
-def test_a_kept_connection_tells_which_certificate_opened_it(pki: Pki, start: Start, seen: Seen, tmp_path: Path) -> None:
-    """Whoever keeps a connection is hung up on when another certificate is shown, and sees it; he may go on when that is over."""
+def test_who_keeps_a_connection_is_hung_up_on_when_another_certificate_is_shown(
+    pki: Pki, start: Start, seen: Seen, tmp_path: Path
+) -> None:
+    """So he sees it, and whatever he asks meanwhile has a session of its own; afterwards he keeps his connection as before."""
     server = start(idle_s=10.0)
     other = pki.own.tsp.issue(HOST)
+    ended = []
+    for manner in ("usual", "worn", "worn", "usual"):
+        if manner == "worn":
+            server.wear(*other.write(tmp_path, "worn"))
+        else:
+            server.undress()
+        with contextlib.closing(http_client(pki, server)) as kept:
+            kept.request("GET", "/")
+            answer = kept.getresponse()
+            answer.read()
+            ended.append((answer.headers["Connection"], kept.sock is None))
+            if manner == "usual":
+                server.hang_up()
+                assert kept.sock.recv(1) == b""
+    assert ended == [(None, False), ("close", True), ("close", True), (None, False)]
+    shown = [peer.shown for _, peer in seen]
+    assert shown[0] == shown[3] != shown[1] == shown[2] == other.certificate.serial_number
+
+
+def test_who_looks_late_whether_he_was_hung_up_on_has_time_for_it(pki: Pki, start: Start) -> None:
+    """Hanging up lasts until two seconds after the last answer on what was kept, and no time when nothing is kept."""
+    server = start(idle_s=10.0)
     with contextlib.closing(http_client(pki, server)) as kept:
         kept.request("GET", "/")
         kept.getresponse().read()
-        server.wear(*other.write(tmp_path, "worn"))
-        assert kept.sock.recv(1) == b""
-    with contextlib.closing(http_client(pki, server)) as kept:
-        for _ in range(2):
-            kept.request("GET", "/")
-            kept.getresponse().read()
-            server.undress()
-    with contextlib.closing(http_client(pki, server)) as fresh:
-        fresh.request("GET", "/")
-        fresh.getresponse().read()
-    shown = [peer.shown for _, peer in seen]
-    assert len(shown) == 4
-    assert shown[0] == shown[3] != shown[1] == shown[2] == other.certificate.serial_number
+        answered = time.monotonic()
+        server.hang_up()
+        assert 2.0 < time.monotonic() - answered < 4.0
+    began = time.monotonic()
+    server.hang_up()
+    assert time.monotonic() - began < 1.0
 
 
 def test_a_server_that_stops_keeps_no_connection(pki: Pki, start: Start) -> None:
@@ -450,5 +467,5 @@ def test_who_waits_for_an_answer_is_hung_up_on_after_it(pki: Pki, start: Start) 
         assert asked.wait(5)
         server.hang_up()
         may_answer.set()
-        assert waiting.getresponse().status == 204
-        assert waiting.sock.recv(1) == b""
+        answer = waiting.getresponse()
+        assert (answer.status, answer.headers["Connection"], waiting.sock) == (204, "close", None)

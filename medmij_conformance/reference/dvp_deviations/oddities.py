@@ -104,6 +104,12 @@ def connections_pooled(gateway: Dvp) -> None:
 
 
 @DEVIATIONS()
+def closed_connections_noticed_late(gateway: Dvp) -> None:
+    """Connections are pooled, it is asked after two seconds only whether one was closed, and what was lost is not repeated."""
+    gateway.call = functools.partial(gateway.call, pool=True, trusted_s=2.0)
+
+
+@DEVIATIONS()
 def searches_by_post(gateway: Dvp) -> None:
     """A search is a POST of a form, as FHIR allows."""
     conformant = gateway.resource_request
@@ -187,6 +193,7 @@ NEEDS_PATIENCE = frozenset({"collects-later"})
 ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
     (
         "connections-pooled",
+        "closed-connections-noticed-late",
         "sent-on-by-302",
         "addresses-in-upper-case",
         "long-states",

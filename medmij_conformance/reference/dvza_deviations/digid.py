@@ -979,3 +979,9 @@ def short_relay_state(gateway: Dvza) -> None:
 def connection_for_each_login(gateway: Dvza) -> None:
     """The connection to DigiD is closed after each result, where HTTP clients of most server runtimes keep it."""
     _login(gateway).channel.pools = False
+
+
+@DEVIATIONS()
+def closed_connections_noticed_late(gateway: Dvza) -> None:
+    """Whether DigiD has closed a kept connection is asked after two seconds only, and what was lost by that is not repeated."""
+    _login(gateway).channel.trusted_s = 2.0

@@ -315,6 +315,6 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "short-relay-state",
         "connection-for-each-login",
     ),
-    ("consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
+    ("closed-connections-noticed-late", "consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
 )
 """Oddities that the selftest switches on together, so that all of them cost three runs."""
