@@ -94,7 +94,7 @@ def test_an_authn_request_to_another_host_leaves_digid_untested_and_says_so(
     assert "https://login.example.nl/sso: " in reasons["digid-asks"]
 
 
-@pytest.mark.parametrize("manner", [(), ("connection-for-each-login",), ("closed-connections-noticed-late",)])
+@pytest.mark.parametrize("manner", [(), ("connections-to-digid-pooled",)])
 def test_however_a_gateway_keeps_its_connection_to_digid_it_is_judged_rightly(
     manner: tuple[str, ...], medmij: Callable[..., Any], tmp_path: Path
 ) -> None:

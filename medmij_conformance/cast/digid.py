@@ -266,6 +266,7 @@ def _listeners(target: Target, table: DigidTable, front: Any, back: Any, folder:
                     key=key,
                     client_ca=authorities,
                     client_certificate="ask" if handler is back else "none",
+                    one_request=handler is back,
                     listen=socket_address(listen or ""),
                     by_host_header=True,
                 )

@@ -226,7 +226,6 @@ class DvpCast:
             heard.append(self._record_wish(version, first, tls.reaction(more, closed_s)))
 
         usual = back.settings
-        back.hang_up()
         back.accept(replace(usual, script=Script(answer=lambda first: tls.wish(first, version), heard=note)))
         try:
             yield heard
@@ -380,6 +379,7 @@ def _listeners(target: Target, handler: Handler, folder: Path) -> list[Server]:
                     key=own[1],
                     client_ca=authorities,
                     client_certificate="ask" if address == back else "none",
+                    one_request=address == back,
                     listen=socket_address(address),
                     by_host_header=True,
                     others=others,

@@ -43,6 +43,7 @@ class Publisher:
                 key=key,
                 client_ca=authorities,
                 client_certificate="ask",
+                one_request=True,
                 listen=socket_address(settings.listen or ""),
             )
         except OSError as error:

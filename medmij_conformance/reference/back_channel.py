@@ -5,7 +5,6 @@ pyOpenSSL, because what the framework asks of a certificate (its status, the Whi
 
 import http.client
 import io
-import selectors
 import socket
 import ssl
 import threading
@@ -60,21 +59,19 @@ class BackChannel:
         certificate: bool = True,
         chunked: bool = False,
         keep: bool = False,
-        pool: bool = False,
-        trusted_s: float = 0.0,
+        pool_s: float = 0.0,
     ) -> Response:
         """One request, one answer, from a node that ``peers`` accepts. Raises ``NoAnswerError``.
 
-        ``chunked``: a body goes in chunks. ``keep``: the connection is kept for the next request of this thread; ``pool``: for
-        that of anybody, who dials anew when it was closed meanwhile, and looks whether it was when it was idle for ``trusted_s``.
+        ``chunked``: a body goes in chunks. ``keep``: the connection is kept for the next request of this thread; ``pool_s``:
+        for that of anybody, within so many seconds. Neither is, when the node says that it ends.
         """
         parts = urlsplit(request.url)
         host, port = parts.hostname or "", parts.port or 443
         address = self.connect.get(f"{host}:{port}", f"{host}:{port}")
-        kept: dict[str, http.client.HTTPConnection] = self._pool if pool else self._kept.__dict__
+        kept: dict[str, http.client.HTTPConnection] = self._pool if pool_s else self._kept.__dict__
         connection = kept.pop(f"{host}:{port}", None)
-        looks = pool and time.monotonic() - self._idle_since.get(f"{host}:{port}", 0.0) >= trusted_s
-        if connection and looks and is_over(connection.sock):
+        if connection and pool_s and time.monotonic() - self._idle_since[f"{host}:{port}"] > pool_s:
             connection.close()
             connection = None
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
@@ -91,7 +88,7 @@ class BackChannel:
             if connection:
                 connection.close()
             raise NoAnswerError(f"{host}: {error}") from error
-        if (keep or pool) and connection.sock:
+        if (keep or pool_s) and connection.sock:
             kept[f"{host}:{port}"], self._idle_since[f"{host}:{port}"] = connection, time.monotonic()
         else:
             connection.close()
@@ -163,13 +160,6 @@ class _Socket(io.RawIOBase):
 def _dial(address: str, timeout_s: float | None) -> socket.socket:
     name, _, port = address.rpartition(":")
     return socket.create_connection((name, int(port)), timeout=timeout_s)
-
-
-def is_over(plain: socket.socket) -> bool:
-    """Whether the other side has closed a connection on which nobody asks anything."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(plain, selectors.EVENT_READ)
-        return bool(selector.select(0))
 
 
 class _Reader(io.RawIOBase):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import h11
 from OpenSSL import SSL
 
-from medmij_conformance.reference.back_channel import Outgoing, is_over
+from medmij_conformance.reference.back_channel import Outgoing
 from medmij_conformance.reference.peers import Peers
 from medmij_conformance.wire.server import TlsLine, TlsSettings, accept, demand
 
@@ -43,15 +43,15 @@ class _Session:
     plain: socket.socket
     tls: TlsLine
     http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD))
-    kept: float = 0.0  # since when it is idle (monotonic, in seconds)
+    since: float = 0.0  # from when on it is idle (monotonic, in seconds)
 
 
 @dataclass(kw_only=True)
 class DigidChannel:
     """``connect`` stands in for DNS: ``host:port`` to where that really is; what it lacks is dialled as it is written.
 
-    ``limit_s`` bounds the whole call, from the first packet to the last, in seconds; ``largest`` the answer, in octets. ``pools``:
-    a connection is kept for whoever logs in next; ``trusted_s``: for so many seconds it is not asked whether it is still open.
+    ``limit_s`` bounds the whole call, from the first packet to the last, in seconds; ``largest`` the answer, in octets. ``kept_s``:
+    for so many seconds a connection is kept for whoever logs in next, unless DigiD said that it ends.
     """
 
     certificate: Path
@@ -61,8 +61,7 @@ class DigidChannel:
     limit_s: float = 5.0
     largest: int = 200_000
     peers: Peers = field(default_factory=DigidPeers)
-    pools: bool = True
-    trusted_s: float = 0.0
+    kept_s: float = 0.0
     _made: dict[str, SSL.Context] = field(default_factory=dict, init=False)
     _idle: defaultdict[tuple[str, int], list[_Session]] = field(default_factory=lambda: defaultdict(list), init=False)
 
@@ -80,7 +79,7 @@ class DigidChannel:
                 answer = self._talk(session, parts.netloc, parts.path or "/", body, deadline)
                 if session.http.our_state is session.http.their_state is h11.DONE:
                     session.http.start_next_cycle()
-                    session.kept = time.monotonic()
+                    session.since = time.monotonic()
                     self._idle[place].append(session)
                     ends.pop_all()
         except (OSError, SSL.Error, h11.ProtocolError) as error:
@@ -95,13 +94,10 @@ class DigidChannel:
 
     def _kept(self, place: tuple[str, int]) -> _Session | None:
         with contextlib.suppress(IndexError):  # another login may take the last one
-            while self._is_lost(session := self._idle[place].pop()):
+            while time.monotonic() - (session := self._idle[place].pop()).since > self.kept_s:
                 session.plain.close()
             return session
         return None
-
-    def _is_lost(self, session: _Session) -> bool:
-        return time.monotonic() - session.kept >= self.trusted_s and is_over(session.plain)
 
     def _opened(self, place: tuple[str, int], deadline: float) -> _Session:
         host, port = place
@@ -141,7 +137,7 @@ class DigidChannel:
             ("Content-Type", "text/xml; charset=utf-8"),
             ("SOAPAction", '"http://www.oasis-open.org/committees/security"'),
             ("Content-Length", str(len(body))),
-            *([] if self.pools else [("Connection", "close")]),
+            *([] if self.kept_s else [("Connection", "close")]),
         ]
         head = http.send(h11.Request(method="POST", target=path, headers=headers)) or b""
         session.plain.settimeout(_left(deadline))

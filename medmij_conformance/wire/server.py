@@ -31,7 +31,6 @@ _READ = 65_536
 _LARGEST_BODY = 5_000_000  # octets; who sends more is cut off
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 _CONTACTS_KEPT = 1000
-_NOTICED_S = 2.2  # HTTP clients that look whether a kept connection is still open do so when it was idle for two seconds
 _LARGEST_HELLO = 65_536
 _ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION
 
@@ -113,9 +112,8 @@ class Contact:
     """One connection, as it goes: for which name, how far it came, and how it ended.
 
     ``shown`` is the serial number of the certificate that was shown, and ``stapled`` whether an OCSP answer went with it;
-    ``requests`` counts what was asked over it, ``busy`` says that an answer is waited for, and ``leaving`` that it ends after it;
-    ``answered`` is when the last answer went out (monotonic, in seconds);
-    ``trouble`` is what ended it before its handshake was done, in OpenSSL's words, which name the alert of the other side.
+    ``requests`` counts what was asked over it; ``trouble`` is what ended it before its handshake was done, in OpenSSL's words,
+    which name the alert of the other side.
     """
 
     address: str
@@ -126,9 +124,6 @@ class Contact:
     requests: int = 0
     clear_text: bool = False
     trouble: str = ""
-    busy: bool = False
-    leaving: bool = False
-    answered: float = 0.0
     ended: bool = False
 
 
@@ -148,7 +143,9 @@ class Server:
     ``client_certificate``: ``none``, ``require`` (an unacceptable one ends the handshake) or ``ask`` (everything is let in).
     ``host`` is what the URLs of requests are built with; with ``by_host_header`` it is what the Host header says, as the client
     wrote it. ``others`` are certificate and key for further host names that clients may ask for (SNI). ``gate`` decides about
-    client certificates in the handshake; by default OpenSSL alone. Raises ``OSError`` when the address cannot be bound.
+    client certificates in the handshake; by default OpenSSL alone. ``one_request``: no connection is kept, and each answer says so;
+    then every request has a handshake, in which both sides show who they are now. Raises ``OSError`` when the address cannot be
+    bound.
     """
 
     def __init__(
@@ -166,8 +163,10 @@ class Server:
         others: Mapping[str, tuple[Path, Path]] | None = None,
         settings: TlsSettings | None = None,
         gate: Gate | None = None,
+        one_request: bool = False,
     ) -> None:
         self._handler = handler
+        self._one_request = one_request
         self._host = host
         self._by_host_header = by_host_header
         self._idle_s = idle_s
@@ -180,7 +179,6 @@ class Server:
         self._renew()
         self._usual: SSL.Context | None = None  # what is shown again after ``undress``
         self.contacts: list[Contact] = []
-        self._open: list[tuple[Contact, socket.socket]] = []
         self.clear_text = False
         self._socket = socket.create_server(listen, backlog=256)
         self._closing = threading.Event()
@@ -218,8 +216,7 @@ class Server:
         self._context = self._new_context(*self._files, {name: self._new_context(*files) for name, files in self._others.items()})
 
     def wear(self, certificate: Path, key: Path, *, weak: bool = False, staple: bytes = b"") -> None:
-        """Show this certificate under every name, until ``undress``. Connections that clients keep are closed, so that they see it,
-        and meanwhile none is kept: every answer says so.
+        """Show this certificate under every name, from the next connection on, until ``undress``.
 
         ``weak``: with a short key. ``staple``: an OCSP answer that goes with it to clients that want one (RFC 6066 8).
         """
@@ -228,27 +225,6 @@ class Server:
             context.set_ocsp_server_callback(_stapled, staple)
         self._usual = self._usual or self._context
         self._context = context
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close the connections that clients keep for their next request, so that this one begins with a handshake.
-
-        Where an answer is on its way, that comes first, and says so. The others are given time to be found closed: some HTTP
-        clients look only at what was idle for two seconds, and lose the POST that they send over what was closed before.
-        """
-        idle_since = self._close_kept()
-        time.sleep(max(0.0, idle_since + _NOTICED_S - time.monotonic()))
-
-    def _close_kept(self) -> float:
-        """Close what clients keep. Gives when the last answer went over it (monotonic, in seconds); 0 when nothing is kept."""
-        idle_since = 0.0
-        for contact, plain in list(self._open):
-            contact.leaving = bool(contact.requests)  # before it is asked whether it is busy: its thread looks the other way round
-            if contact.leaving and not contact.busy:
-                idle_since = max(idle_since, contact.answered)
-                with contextlib.suppress(OSError):  # it ends by itself
-                    plain.shutdown(socket.SHUT_RDWR)
-        return idle_since
 
     def undress(self) -> None:
         """Show the usual certificates again, from the next connection on."""
@@ -277,12 +253,11 @@ class Server:
         threading.Thread(target=self._accept, name=f"listener {self._host}", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop accepting. Connections that are open end with their requests, those that are only kept end now."""
+        """Stop accepting. Connections that are open end with their requests."""
         self._closing.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._close_kept()
 
     def _accept(self) -> None:
         while not self._closing.is_set():
@@ -297,14 +272,11 @@ class Server:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         contact = Contact(address=address)
         self.contacts.append(contact)
-        held = contact, plain
-        self._open.append(held)
         try:
             with plain, contextlib.suppress(OSError, SSL.Error, h11.RemoteProtocolError):
                 self._converse(plain, contact)
         finally:
             contact.ended = True
-            self._open.remove(held)
             if len(self.contacts) > _CONTACTS_KEPT:
                 del self.contacts[0]
 
@@ -320,14 +292,11 @@ class Server:
         peer = line.peer(contact.address)
         scheme = "http" if contact.clear_text else "https"
         for request, reply in _requests(line, scheme, self._host, by_host_header=self._by_host_header):
-            contact.requests, contact.busy = contact.requests + 1, True
+            contact.requests += 1
             answer = self._handler(request, peer)
             if answer.status == HANG_UP:
                 return
-            reply(_last(answer) if contact.leaving or self._usual else answer)
-            contact.answered, contact.busy = time.monotonic(), False
-            if contact.leaving:
-                break
+            reply(_last(answer) if self._one_request else answer)
         line.close()
 
     def _handshake(self, plain: socket.socket, contact: Contact, first: bytes) -> "TlsLine":

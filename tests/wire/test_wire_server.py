@@ -1,6 +1,5 @@
 """The server against callers that are strange, slow, rude, or of unknown descent."""
 
-import contextlib
 import http.client
 import socket
 import ssl
@@ -400,72 +399,28 @@ def test_a_body_without_end_is_cut_off(start: Start, client: MakeClient, seen: S
     assert client(server.port).send(get(request=large)).status == 200
 
 
-# --- connections that are kept ---
+# --- connections that are kept, and that are not ---
 
 
-def test_who_keeps_a_connection_is_hung_up_on_when_another_certificate_is_shown(
-    pki: Pki, start: Start, seen: Seen, tmp_path: Path
+@pytest.mark.parametrize("one_request", [False, True])
+def test_a_connection_is_kept_unless_each_has_one_request(
+    one_request: bool, pki: Pki, start: Start, seen: Seen, tmp_path: Path
 ) -> None:
-    """So he sees it, and whatever he asks meanwhile has a session of its own; afterwards he keeps his connection as before."""
-    server = start(idle_s=10.0)
-    other = pki.own.tsp.issue(HOST)
-    ended = []
-    for manner in ("usual", "worn", "worn", "usual"):
-        if manner == "worn":
-            server.wear(*other.write(tmp_path, "worn"))
+    """Whoever keeps his connection does not see the certificate that is shown meanwhile; where none is kept everybody sees it."""
+    server = start(one_request=one_request)
+    usual, other = pki.own.tsp.issue(HOST), pki.own.tsp.issue(HOST)
+    server.show(*usual.write(tmp_path, "usual"))
+    client = http_client(pki, server)
+    for worn in (None, other, None):
+        if worn:
+            server.wear(*worn.write(tmp_path, "worn"))
         else:
             server.undress()
-        with contextlib.closing(http_client(pki, server)) as kept:
-            kept.request("GET", "/")
-            answer = kept.getresponse()
-            answer.read()
-            ended.append((answer.headers["Connection"], kept.sock is None))
-            if manner == "usual":
-                server.hang_up()
-                assert kept.sock.recv(1) == b""
-    assert ended == [(None, False), ("close", True), ("close", True), (None, False)]
-    shown = [peer.shown for _, peer in seen]
-    assert shown[0] == shown[3] != shown[1] == shown[2] == other.certificate.serial_number
-
-
-def test_who_looks_late_whether_he_was_hung_up_on_has_time_for_it(pki: Pki, start: Start) -> None:
-    """Hanging up lasts until two seconds after the last answer on what was kept, and no time when nothing is kept."""
-    server = start(idle_s=10.0)
-    with contextlib.closing(http_client(pki, server)) as kept:
-        kept.request("GET", "/")
-        kept.getresponse().read()
-        answered = time.monotonic()
-        server.hang_up()
-        assert 2.0 < time.monotonic() - answered < 4.0
-    began = time.monotonic()
-    server.hang_up()
-    assert time.monotonic() - began < 1.0
-
-
-def test_a_server_that_stops_keeps_no_connection(pki: Pki, start: Start) -> None:
-    """Whoever kept a connection finds it closed, and dials the one that listens there next."""
-    server = start(idle_s=10.0)
-    with contextlib.closing(http_client(pki, server)) as kept:
-        kept.request("GET", "/")
-        kept.getresponse().read()
-        server.stop()
-        assert kept.sock.recv(1) == b""
-
-
-def test_who_waits_for_an_answer_is_hung_up_on_after_it(pki: Pki, start: Start) -> None:
-    """A connection on which something is asked is closed when that is answered, and not before."""
-    asked, may_answer = threading.Event(), threading.Event()
-
-    def handler(_request: Request, _peer: Peer) -> Response:
-        asked.set()
-        may_answer.wait(5)
-        return Response(status=204)
-
-    server = start(handler)
-    with contextlib.closing(http_client(pki, server)) as waiting:
-        waiting.request("GET", "/")
-        assert asked.wait(5)
-        server.hang_up()
-        may_answer.set()
-        answer = waiting.getresponse()
-        assert (answer.status, answer.headers["Connection"], waiting.sock) == (204, "close", None)
+        client = client if client.sock else http_client(pki, server)
+        client.request("GET", "/")
+        answer = client.getresponse()
+        answer.read()
+        assert (answer.headers["Connection"], client.sock is None) == (("close", True) if one_request else (None, False))
+    client.close()
+    certificates = [usual, other, usual] if one_request else [usual] * 3
+    assert [peer.shown for _, peer in seen] == [each.certificate.serial_number for each in certificates]

@@ -99,14 +99,11 @@ def connections_kept(gateway: Dvp) -> None:
 
 @DEVIATIONS()
 def connections_pooled(gateway: Dvp) -> None:
-    """Connections to ZA gateways are kept for whoever collects next, as the HTTP clients of most server runtimes do."""
-    gateway.call = functools.partial(gateway.call, pool=True)
+    """Connections to ZA gateways are kept for whoever collects next, as the HTTP clients of most server runtimes do.
 
-
-@DEVIATIONS()
-def closed_connections_noticed_late(gateway: Dvp) -> None:
-    """Connections are pooled, it is asked after two seconds only whether one was closed, and what was lost is not repeated."""
-    gateway.call = functools.partial(gateway.call, pool=True, trusted_s=2.0)
+    For two seconds it is taken for granted that they are still open, and a request that is lost by that is not repeated.
+    """
+    gateway.call = functools.partial(gateway.call, pool_s=2.0)
 
 
 @DEVIATIONS()
@@ -193,7 +190,6 @@ NEEDS_PATIENCE = frozenset({"collects-later"})
 ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
     (
         "connections-pooled",
-        "closed-connections-noticed-late",
         "sent-on-by-302",
         "addresses-in-upper-case",
         "long-states",

@@ -976,12 +976,9 @@ def short_relay_state(gateway: Dvza) -> None:
 
 
 @DEVIATIONS()
-def connection_for_each_login(gateway: Dvza) -> None:
-    """The connection to DigiD is closed after each result, where HTTP clients of most server runtimes keep it."""
-    _login(gateway).channel.pools = False
+def connections_to_digid_pooled(gateway: Dvza) -> None:
+    """Connections to DigiD are kept for whoever logs in next, as the HTTP clients of most server runtimes do.
 
-
-@DEVIATIONS()
-def closed_connections_noticed_late(gateway: Dvza) -> None:
-    """Whether DigiD has closed a kept connection is asked after two seconds only, and what was lost by that is not repeated."""
-    _login(gateway).channel.trusted_s = 2.0
+    For two seconds it is taken for granted that they are still open, and a request that is lost by that is not repeated.
+    """
+    _login(gateway).channel.kept_s = 2.0

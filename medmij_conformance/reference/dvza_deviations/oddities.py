@@ -313,8 +313,8 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "authn-request-by-form",
         "way-back-by-address",
         "short-relay-state",
-        "connection-for-each-login",
+        "connections-to-digid-pooled",
     ),
-    ("closed-connections-noticed-late", "consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
+    ("consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
 )
 """Oddities that the selftest switches on together, so that all of them cost three runs."""
