@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,7 +197,8 @@ class Evidence:
         """Append another kind of record. Its strings pass the redactor too, all but the harness's own words."""
         with self._lock:
             record = {"type": record_type, "scenario": self.scenario, **fields}
-            self._write(_redact_values(json.loads(json.dumps(record)), self.redactor))
+            plain = json.loads(json.dumps(record))
+            self._write(_redact_values(plain, self.redactor.among(_strings(plain))))
 
     def restart(self) -> None:
         """Forget everything, secrets too, and keep the journal in memory only from here on."""
@@ -217,6 +218,9 @@ class Evidence:
     def _learn(self, exchange: Exchange) -> None:
         """Register what the answer hands out. A request holds nothing new: what is ours is registered when we make it."""
         response = exchange.response
+        for name, value in (*exchange.request.headers, *(response.headers if response else ())):
+            if name.lower() in _COOKIE_HEADERS:
+                self.redactor.cookie_header(value)
         if exchange.endpoint == "leaving":  # the address was made by the gateway's script
             for secret in secrets_in(exchange.request.url, (), exchange.request.text):
                 self.redactor.register(secret)
@@ -225,9 +229,6 @@ class Evidence:
         search = exchange.endpoint == "resource"
         for secret in secrets_in("", response.headers, response.text, search_parameters=search):
             self.redactor.register(secret)
-        for name, value in response.headers:
-            if name.lower() == "set-cookie":
-                self.redactor.cookie_header(value)
         if self._foreign_states:
             for state in _states_in(response):
                 self.redactor.register(state)
@@ -257,44 +258,66 @@ _OWN_WORDS = {"type", "scenario", "outcome", "check", "release", "observation"}
 def redact(exchange: Exchange, redactor: Redactor) -> Exchange:
     """The exchange with every registered secret and every cookie value replaced."""
     request, response, trouble = exchange.request, exchange.response, exchange.trouble
+    mask = redactor.among(_texts(exchange))
     return replace(
         exchange,
         request=Request(
             method=request.method,
-            url=redactor.text(request.url),
-            headers=_redact_headers(request.headers, redactor),
-            body=_redact_body(request.body, redactor),
+            url=mask(request.url),
+            headers=_redact_headers(request.headers, redactor, mask),
+            body=_redact_body(request.body, mask),
         ),
         response=response
         and Response(
             status=response.status,
-            reason=redactor.text(response.reason),
-            headers=_redact_headers(response.headers, redactor),
-            body=_redact_body(response.body, redactor),
+            reason=mask(response.reason),
+            headers=_redact_headers(response.headers, redactor, mask),
+            body=_redact_body(response.body, mask),
         ),
-        trouble=trouble and Trouble(kind=trouble.kind, detail=redactor.text(trouble.detail)),
-        deviation=exchange.deviation and redactor.text(exchange.deviation),
+        trouble=trouble and Trouble(kind=trouble.kind, detail=mask(trouble.detail)),
+        deviation=exchange.deviation and mask(exchange.deviation),
     )
 
 
-def _redact_headers(headers: Headers, redactor: Redactor) -> Headers:
+def _texts(exchange: Exchange) -> Iterator[str]:
+    """All that a secret may stand in."""
+    yield from (exchange.request.url, exchange.deviation or "")
+    if exchange.trouble:
+        yield exchange.trouble.detail
+    if exchange.response:
+        yield exchange.response.reason
+    for message in (exchange.request, exchange.response):
+        if message:
+            yield from (value for _, value in message.headers)
+            yield message.body.decode("latin-1")
+
+
+def _redact_headers(headers: Headers, redactor: Redactor, mask: Callable[[str], str]) -> Headers:
     return tuple(
-        (name, redactor.cookie_header(value) if name.lower() in _COOKIE_HEADERS else redactor.text(value))
-        for name, value in headers
+        (name, redactor.cookie_header(value) if name.lower() in _COOKIE_HEADERS else mask(value)) for name, value in headers
     )
 
 
-def _redact_body(body: bytes, redactor: Redactor) -> bytes:
+def _redact_body(body: bytes, mask: Callable[[str], str]) -> bytes:
     # Latin-1 maps every octet to one character and back, so that binary bodies survive; secrets themselves are ASCII.
-    return redactor.text(body.decode("latin-1")).encode("latin-1", "replace")
+    return mask(body.decode("latin-1")).encode("latin-1", "replace")
 
 
-def _redact_values(value: Any, redactor: Redactor) -> Any:
+def _strings(value: Any) -> Iterator[str]:
+    """The strings among the values of what JSON can hold."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _strings(member)
+
+
+def _redact_values(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {key: old if key in _OWN_WORDS else _redact_values(old, redactor) for key, old in value.items()}
+        return {key: old if key in _OWN_WORDS else _redact_values(old, mask) for key, old in value.items()}
     if isinstance(value, list):
-        return [_redact_values(member, redactor) for member in value]
-    return redactor.text(value) if isinstance(value, str) else value
+        return [_redact_values(member, mask) for member in value]
+    return mask(value) if isinstance(value, str) else value
 
 
 def to_json(exchange: Exchange) -> dict[str, Any]:

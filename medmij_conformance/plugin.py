@@ -6,6 +6,7 @@ plugin does nothing, so the project's own tests run as any others.
 
 import argparse
 import contextlib
+import gc
 import importlib.util
 import inspect
 import signal
@@ -131,6 +132,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """The plan is known: write it."""
     run = session.config.stash.get(RUN, None)
     if run:
+        gc.freeze()  # modules, scenarios and steps stay: the collector of garbage need not look at them over and over
         run.open([item for item in session.items if is_scenario(item)])
 
 

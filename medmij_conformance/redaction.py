@@ -113,9 +113,18 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """``text`` with every registered secret replaced, a longer one before one that is part of it."""
-        for _, _, secret in sorted(self._candidates(text)):
-            text = text.replace(secret, self._replacements[secret])
-        return text
+        return self.among([text])(text)
+
+    def among(self, texts: Iterable[str]) -> Callable[[str], str]:
+        """A function that does for each of these texts what ``text`` does; they are searched once, all together."""
+        found = [(secret, self._replacements[secret]) for _, _, secret in sorted(self._candidates("\n".join(texts)))]
+
+        def mask(text: str) -> str:
+            for secret, pseudonym in found:
+                text = text.replace(secret, pseudonym)
+            return text
+
+        return mask
 
     def _candidates(self, text: str) -> set[tuple[int, int, str]]:
         """The secrets that may be part of a text; every other is none.

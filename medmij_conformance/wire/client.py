@@ -10,7 +10,7 @@ the certificates of the peer be had.
 import contextlib
 import hashlib
 import math
-import selectors
+import select
 import socket
 import ssl
 import threading
@@ -83,17 +83,20 @@ class _Connection:
 class _Line:
     """A connection to one origin, with what HTTP is spoken by on it."""
 
-    pool: httpcore.ConnectionPool
+    http: httpcore.HTTPConnection
     connection: _Connection
 
     @property
     def is_idle(self) -> bool:
         """Whether another request can go over it: the last answer was whole, and the server has not closed it since."""
-        return any(each.is_idle() and not each.has_expired() for each in self.pool.connections)
+        return self.http.is_available() and not self.http.has_expired()
 
 
 class Kept:
-    """The connections that one browser keeps open between its requests (RFC 9112 9.3), one an origin. Thread-safe."""
+    """The connections that one browser keeps open between its requests (RFC 9112 9.3), one for each ``https://host:port``.
+
+    Thread-safe.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
@@ -104,7 +107,7 @@ class Kept:
         with self._lock:
             line = self._lines.pop(origin, None)
         if line and not line.is_idle:
-            line.pool.close()
+            line.http.close()
             line = None
         return line
 
@@ -113,14 +116,14 @@ class Kept:
         with self._lock:
             kept = line.is_idle and self._lines.setdefault(origin, line) is line
         if not kept:
-            line.pool.close()
+            line.http.close()
 
     def close(self) -> None:
         """Close what is not in use."""
         with self._lock:
             lines, self._lines = self._lines, {}
         for line in lines.values():
-            line.pool.close()
+            line.http.close()
 
 
 class Client:
@@ -259,22 +262,26 @@ class Client:
         if (hindrance := self._hindrance(origin, limit)) is not None:
             return _Connection(deadline=deadline), None, hindrance
         kept = self._shared if kept and origin in self._own else kept
-        if kept and (line := kept.take(origin)):
+        try:
+            place = _place(request.url)
+        except Exception as error:  # noqa: BLE001 what a hostile peer calls an address can be wrong in any way
+            return _Connection(deadline=deadline), None, _trouble(error, limit)
+        if kept and (line := kept.take(str(place))):
             line.connection.deadline, line.connection.heard = deadline, False
             response, trouble = self._converse(request, line, limit, keep=True)
-            kept.give(origin, line)
+            kept.give(str(place), line)
             # It was closed while the request was on its way: a browser asks once more (RFC 9112 9.3.1), over a fresh one.
             if not (trouble and trouble.kind == "reset" and not line.connection.heard):
                 return line.connection, response, trouble
-        line = self._dialled(origin, certificate, deadline)
+        line = self._dialled(place, self._connect[origin], certificate, deadline)
         response, trouble = self._converse(request, line, limit, keep=kept is not None)
         if kept:
             if kept is not self._shared:
                 with self._lock:
                     self._kept.add(kept)
-            kept.give(origin, line)
+            kept.give(str(place), line)
         else:
-            line.pool.close()
+            line.http.close()
         return line.connection, response, trouble
 
     def _hindrance(self, origin: str, limit: float) -> Trouble | None:
@@ -288,20 +295,18 @@ class Client:
             return Trouble(kind="silent-endpoint", detail=detail)
         return None
 
-    def _dialled(self, origin: str, certificate: str | None, deadline: float) -> _Line:
+    def _dialled(self, place: httpcore.Origin, address: str, certificate: str | None, deadline: float) -> _Line:
         connection = _Connection(deadline=deadline)
-        backend = _Backend(self._connect[origin], connection)
-        pool = httpcore.ConnectionPool(
-            ssl_context=self._context(certificate), network_backend=backend, max_connections=1, retries=0
-        )
-        return _Line(pool, connection)
+        backend = _Backend(address, connection)
+        http = httpcore.HTTPConnection(place, ssl_context=self._context(certificate), network_backend=backend)
+        return _Line(http, connection)
 
     def _converse(self, request: Request, line: _Line, limit: float, *, keep: bool) -> tuple[Response | None, Trouble | None]:
-        timeouts = {"connect": limit, "read": limit, "write": limit, "pool": limit}
+        timeouts = {"connect": limit, "read": limit, "write": limit}
         response: Response | None = None
         body = bytearray()
         try:
-            with line.pool.stream(
+            with line.http.stream(
                 request.method,
                 request.url,
                 headers=_headers(request, keep=keep),
@@ -422,9 +427,9 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # between two requests: the server has closed the connection, or speaks out of turn
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._socket, selectors.EVENT_READ)
-                return bool(selector.select(0))
+            watched = select.poll()
+            watched.register(self._socket, select.POLLIN)
+            return bool(watched.poll(0))
         wanted = info == "socket" or (info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket))
         return self._socket if wanted else None
 
@@ -476,6 +481,14 @@ def _origin(url: str) -> str:
     except ValueError:
         return ""
     return f"{parts.hostname}:{port}" if parts.hostname and port else ""
+
+
+def _place(url: str) -> httpcore.Origin:
+    """Scheme, host and port of an address. Raises many things for what is none, and when nothing is asked by such a scheme."""
+    place = httpcore.URL(url).origin
+    if place.scheme not in {b"http", b"https"}:
+        raise httpcore.UnsupportedProtocol(f"the scheme of {url} is neither https nor http")
+    return place
 
 
 _ALERTS = {
