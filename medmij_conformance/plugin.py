@@ -103,6 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args[:] = [*kept, str(features / "test_features.py")]
 
 
+_GARBAGE = 20_000  # objects more than before; Python's own 700 come together in two scenarios
 _WANTED = pytest.StashKey[list[Path]]()
 
 
@@ -132,7 +133,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """The plan is known: write it."""
     run = session.config.stash.get(RUN, None)
     if run:
-        gc.freeze()  # modules, scenarios and steps stay: the collector of garbage need not look at them over and over
+        # Modules, scenarios and steps stay, and so does evidence: the collector of garbage need not look at them over and over.
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         run.open([item for item in session.items if is_scenario(item)])
 
 
