@@ -236,9 +236,8 @@ class Evidence:
     def _write(self, record: dict[str, Any]) -> None:
         self.records.append(record)
         if self._file:
-            text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
             # A lone surrogate, which a hostile JSON answer can bring in, becomes the JSON escape that it came from.
-            self._file.write(text.encode("utf-8", "backslashreplace") + b"\n")
+            self._file.write(_encoded(record).encode("utf-8", "backslashreplace") + b"\n")
             self._file.flush()
 
 
@@ -249,6 +248,7 @@ def _states_in(response: Response) -> Iterator[str]:
             yield unquote_plus(html.unescape(value))
 
 
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _STATE = re.compile(r"(?:[?&]|&amp;)state=([^&\s\"'<>#;]+)")
 _COOKIE_HEADERS = {"cookie", "set-cookie"}
 # A gateway may hand out a "code" that spells one of our words; the structure of a record must not change with it.

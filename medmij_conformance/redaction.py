@@ -21,7 +21,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-
 _VERSION_AND_VARIANT = (14, 19)
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _SHORTEST = 6  # a shorter "code" guards nothing, and looking for it everywhere would garble the evidence
-_STRIDE = 8  # a text is looked at in steps of so many characters
+_STRIDE = 16  # a text is looked at in steps of so many characters
 _GLOBAL_LENGTH = 16  # a shorter cookie value ("nl", "1") is masked where it stands, but not looked for elsewhere
 
 _PARAMETERS = "code|access_token|refresh_token|id_token|client_secret|SAMLart|SAMLResponse|assertion"

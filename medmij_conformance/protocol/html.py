@@ -1,6 +1,7 @@
 """HTML pages as a browser would use them: text, links, forms, and where a page leads by itself. Shapes only."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -93,7 +94,7 @@ class Page:
 
     def __init__(self, body: bytes, url: str, charset: str = "utf-8") -> None:
         self.url = url
-        parser = html.HTMLParser(encoding=charset, no_network=True, huge_tree=False)
+        parser = etree.HTMLParser(encoding=charset, no_network=True, huge_tree=False)
         try:
             self._root = html.document_fromstring(_END_OF_BODY.sub(b"", body), parser=parser)
         except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError):
@@ -176,7 +177,7 @@ class Page:
     def select(self, selector: str) -> list[Any]:
         """The elements that a CSS selector finds. Raises ``PageError`` when it is no selector."""
         try:
-            return list(CSSSelector(selector, translator="html")(self._root))
+            return list(_selector(selector)(self._root))
         except Exception as error:
             raise PageError(f"{selector!r} is not a CSS selector ({error})") from error
 
@@ -272,6 +273,11 @@ class Page:
         hidden = [(c.get("name"), c.get("value") or "") for c in self._controls(form) if (c.get("type") or "").lower() == "hidden"]
         own = tuple(value for name, value in hidden if name)
         return Submission(method.upper(), _join(self.base, action), tuple(fields), own)
+
+
+@functools.lru_cache(1000)
+def _selector(text: str) -> CSSSelector:
+    return CSSSelector(text, translator="html")
 
 
 def _join(base: str, address: str) -> str:

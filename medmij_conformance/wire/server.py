@@ -481,9 +481,12 @@ class TlsLine:
                 return result
 
     def _flush(self) -> None:
+        more = True
         with contextlib.suppress(SSL.WantReadError):
-            while data := self._tls.bio_read(_READ):
+            while more:
+                data = self._tls.bio_read(_READ)
                 self._socket.sendall(data)
+                more = len(data) == _READ
 
 
 def _in_words(error: Exception) -> str:
