@@ -103,6 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args[:] = [*kept, str(features / "test_features.py")]
 
 
+_COLLECTOR = pytest.StashKey[tuple[int, int, int]]()  # how often it came by before
 _GARBAGE = 20_000  # objects more than before; Python's own 700 come together in two scenarios
 _WANTED = pytest.StashKey[list[Path]]()
 
@@ -134,6 +135,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     if run:
         # Modules, scenarios and steps stay, and so does evidence: the collector of garbage need not look at them over and over.
+        session.config.stash[_COLLECTOR] = gc.get_threshold()
         gc.freeze()
         gc.set_threshold(_GARBAGE)
         run.open([item for item in session.items if is_scenario(item)])
@@ -154,6 +156,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """However the session ends, nothing of ours stays behind."""
+    if _COLLECTOR in config.stash:  # a process may have one run after another
+        gc.unfreeze()
+        gc.set_threshold(*config.stash[_COLLECTOR])
     run = config.stash.get(RUN, None)
     if run:
         run.go_home()
