@@ -216,7 +216,10 @@ class Evidence:
                 self._file = None
 
     def _learn(self, exchange: Exchange) -> None:
-        """Register what the answer hands out. A request holds nothing new: what is ours is registered when we make it."""
+        """Register what the answer hands out, and cookies, which a script may have made.
+
+        Else a request holds nothing new: what is ours is registered when we make it.
+        """
         response = exchange.response
         for name, value in (*exchange.request.headers, *(response.headers if response else ())):
             if name.lower() in _COOKIE_HEADERS:

@@ -136,7 +136,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if run:
         # Modules, scenarios and steps stay, and so does evidence: the collector of garbage need not look at them over and over.
         session.config.stash[_COLLECTOR] = gc.get_threshold()
-        gc.freeze()
         gc.set_threshold(_GARBAGE)
         run.open([item for item in session.items if is_scenario(item)])
 
@@ -157,7 +156,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """However the session ends, nothing of ours stays behind."""
     if _COLLECTOR in config.stash:  # a process may have one run after another
-        gc.unfreeze()
         gc.set_threshold(*config.stash[_COLLECTOR])
     run = config.stash.get(RUN, None)
     if run:

@@ -7,7 +7,6 @@ believes it only if ``digid_assertion`` does. Everything else is exception 2. As
 What the two sides know of each other before, their metadata, they have from files. The time is that of the wall clock.
 """
 
-import functools
 import hashlib
 import secrets
 import threading
@@ -67,14 +66,6 @@ class IdentityProvider:
     @classmethod
     def read(cls, file: Path) -> Self:
         """From a metadata file, which is trusted because somebody put it there. Raises ``ValueError`` that names the file."""
-        try:
-            return cls._read_at(file, file.stat().st_mtime_ns)
-        except OSError as error:
-            raise ValueError(f"{file}: no usable metadata of DigiD: {error}") from error
-
-    @classmethod
-    @functools.lru_cache(8)  # a login asks for it each time, and it hardly ever changes
-    def _read_at(cls, file: Path, _changed: int) -> Self:
         try:
             provider = cls._of(parse_xml(file.read_bytes()).find("./md:IDPSSODescriptor", NAMESPACES))
         except (OSError, ValueError, LoginRefusedError) as error:
@@ -270,9 +261,9 @@ class DigidLogin:
         """Deflated, encoded, and signed as it is sent: the octets are those of the query itself."""
         deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         packed = b64encode(deflate.compress(_bytes(request)) + deflate.flush()).decode()
-        said = {"RelayState": relay_state, "SigAlg": self.signature_algorithm}
-        query = "&".join([f"SAMLRequest={_escaped(packed)}", *(f"{name}={quote(value, safe='')}" for name, value in said.items())])
-        return f"{query}&Signature={_escaped(self.signature_over(query.encode()))}"
+        pairs = {"SAMLRequest": packed, "RelayState": relay_state, "SigAlg": self.signature_algorithm}
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items())
+        return f"{query}&Signature={quote(self.signature_over(query.encode()), safe='')}"
 
     def signature_over(self, octets: bytes) -> str:
         """RSA, PKCS#1 version 1.5, in base64."""
@@ -430,11 +421,6 @@ def _placeholder() -> Element:
 
 def _instant(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _escaped(base64: str) -> str:
-    """As a query holds it; ``quote`` looks at each of a thousand characters for it."""
-    return base64.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
 
 
 def _bytes(element: Element) -> bytes:

@@ -93,28 +93,25 @@ class _Line:
 
 
 class Kept:
-    """The connections that one browser keeps open between its requests (RFC 9112 9.3), one for each ``https://host:port``.
-
-    Thread-safe.
-    """
+    """The connections that one browser keeps open between its requests (RFC 9112 9.3), one an origin. Thread-safe."""
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
 
-    def take(self, origin: str) -> _Line | None:
+    def take(self, place: httpcore.Origin) -> _Line | None:
         """The connection to an origin that is free, for one request; None when there is none any more."""
         with self._lock:
-            line = self._lines.pop(origin, None)
+            line = self._lines.pop(str(place), None)
         if line and not line.is_idle:
             line.http.close()
             line = None
         return line
 
-    def give(self, origin: str, line: _Line) -> None:
+    def give(self, place: httpcore.Origin, line: _Line) -> None:
         """A request has ended: keep its connection, if another may follow."""
         with self._lock:
-            kept = line.is_idle and self._lines.setdefault(origin, line) is line
+            kept = line.is_idle and self._lines.setdefault(str(place), line) is line
         if not kept:
             line.http.close()
 
@@ -266,10 +263,10 @@ class Client:
             place = _place(request.url)
         except Exception as error:  # noqa: BLE001 what a hostile peer calls an address can be wrong in any way
             return _Connection(deadline=deadline), None, _trouble(error, limit)
-        if kept and (line := kept.take(str(place))):
+        if kept and (line := kept.take(place)):
             line.connection.deadline, line.connection.heard = deadline, False
             response, trouble = self._converse(request, line, limit, keep=True)
-            kept.give(str(place), line)
+            kept.give(place, line)
             # It was closed while the request was on its way: a browser asks once more (RFC 9112 9.3.1), over a fresh one.
             if not (trouble and trouble.kind == "reset" and not line.connection.heard):
                 return line.connection, response, trouble
@@ -279,7 +276,7 @@ class Client:
             if kept is not self._shared:
                 with self._lock:
                     self._kept.add(kept)
-            kept.give(str(place), line)
+            kept.give(place, line)
         else:
             line.http.close()
         return line.connection, response, trouble
