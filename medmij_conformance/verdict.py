@@ -190,8 +190,8 @@ def _unusable(check: Check, arguments: Mapping[str, Any], exchanges: Sequence[Ex
     empty = [name for name, value in arguments.items() if value is None or value == ()]
     if empty:
         return f"nothing was seen that could be judged ({', '.join(empty)})"
-    if check.raw:
-        return ""
+    if check.raw:  # all may tell it something, but for what we did not wait for
+        exchanges = [value for value in arguments.values() if isinstance(value, Exchange) and _is_out_of_time(value)]
     for exchange in exchanges:
         if exchange.trouble:
             return f"{exchange.label}: {exchange.trouble.kind}: {exchange.trouble.detail}"
@@ -200,6 +200,10 @@ def _unusable(check: Check, arguments: Mapping[str, Any], exchanges: Sequence[Ex
         if _is_from_a_firewall(exchange):
             return f"a firewall? {exchange.label} was answered with {exchange.status} and a web page"
     return ""
+
+
+def _is_out_of_time(exchange: Exchange) -> bool:
+    return exchange.trouble is not None and exchange.trouble.kind == "out-of-time"
 
 
 def _is_from_a_firewall(exchange: Exchange) -> bool:

@@ -56,9 +56,7 @@ def redeems_stolen(mallory: Pgo, journey: Journey) -> Exchange:
 
 @when("Mallory tries a hundred codes that nobody issued", target_fixture="guesses")
 def guesses(mallory: Pgo, travel: Travel) -> tuple[Exchange, ...]:
-    journey = travel(by=mallory)
-    journey.redirect_uri = mallory.redirect_uri
-    return tuple(journey.redeem(code=mallory.unknown_credential(), deviation="a guess") for _ in range(100))
+    return travel(by=mallory).guess(100)
 
 
 @when("a node on no list redeems the code of Roos under the client id of the PGO", target_fixture="token_response")

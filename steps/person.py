@@ -366,8 +366,7 @@ def has_two_tabs(journey: Journey, travel: Travel) -> Journey:
 
 @when("fifty authorization requests arrive and nobody logs in", target_fixture="unfinished")
 def never_logs_in(travel: Travel) -> tuple[Exchange, ...]:
-    stranger = travel()
-    return tuple(stranger.knock() for _ in range(50))
+    return travel().knock(50)
 
 
 @when("she finishes the second tab", target_fixture="second_redirect")

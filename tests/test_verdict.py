@@ -229,6 +229,13 @@ def test_raw_check_judges_trouble_and_load_shedding() -> None:
     assert judge(a_check(is_200, raw=True), {"exchange": exchange(None, trouble="reset")}).outcome is FAIL
 
 
+@pytest.mark.parametrize("raw", [False, True])
+def test_what_our_own_time_limit_ended_is_not_tested(raw: bool) -> None:
+    """It says nothing about the gateway, to whatever check."""
+    judgement = judge(a_check(is_200, raw=raw), {"exchange": exchange(None, trouble="out-of-time")})
+    assert (judgement.outcome, judgement.reason.split(": ")[1]) == (NOT_TESTED, "out-of-time")
+
+
 def trips(exchange: Exchange) -> Iterator[Finding]:
     yield Finding(expected="a", observed="b")
     raise KeyError("code")

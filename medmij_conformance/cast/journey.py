@@ -48,14 +48,22 @@ class Journey:
         visit = self.browser.open(request, label="authorization request", endpoint="authorization", deviation=deviation)
         return self._halted(visit)
 
-    def knock(self) -> Exchange:
-        """An authorization request alone, by somebody without cookies who goes no further."""
-        request = self.pgo.authorization_request(self.offer, self.scope, self.pgo.state())
+    def knock(self, times: int) -> tuple[Exchange, ...]:
+        """Authorization requests alone, by many people who go no further."""
         name, flow = self.pgo.name, self.browser.flow
-        knock = Exchange(
-            label="authorization request", endpoint="authorization", request=request, identity=name, twin=name, flow=flow
+        requests = [self.pgo.authorization_request(self.offer, self.scope, self.pgo.state()) for _ in range(times)]
+        return self.client.crowd(
+            Exchange(label="authorization request", endpoint="authorization", request=each, identity=name, twin=name, flow=flow)
+            for each in requests
         )
-        return self.client.send(knock)
+
+    def guess(self, times: int) -> tuple[Exchange, ...]:
+        """The PGO tries codes that nobody issued, and nothing else is wrong with its token requests."""
+        pgo = self.pgo
+        codes = [pgo.unknown_credential() for _ in range(times)]
+        requests = [pgo.token_request(self.offer, code, redirect_uri=pgo.redirect_uri) for code in codes]
+        guesses = [replace(each, flow=self.browser.flow, deviation="a guess", twin=pgo.name) for each in requests]
+        return self.client.crowd(guesses, certificate=pgo.name)
 
     def act(self, *intents: str) -> Exchange:
         """The person does something on the page that her browser shows. Gives the last exchange."""

@@ -18,18 +18,21 @@ _WORTH_NOTICE_S = 0.5
 @check("RFC6819.4.4.1.12c", then="the gateway notices the guessing", raw=True)
 def guessing_is_noticed(guesses: Exchanges) -> Findings:
     """Of many wrong codes in a row the first are answered by an error, and later ones are refused otherwise or slowed down."""
-    first, last = guesses[:_SOME], guesses[-_SOME:]
+    made = [exchange for exchange in guesses if not _is_ours(exchange)]
+    if len(made) < 2 * _SOME:
+        raise CannotJudgeError(f"only {len(made)} guesses could be made in the time of the scenario")
+    first, last = made[:_SOME], made[-_SOME:]
     if any(exchange.response is None or exchange.status not in {400, 401} for exchange in first):
         raise CannotJudgeError("not even the first guesses were answered by an error")
-    granted = [exchange.number for exchange in guesses if _token(exchange)]
+    granted = [exchange.number for exchange in made if _token(exchange)]
     if granted:
         yield Finding(expected="no token for a guess", observed=f"a token (exchange {granted[0]})")
         return
     slower = median(map(_seconds, last)) >= max(_WORTH_NOTICE_S, _SLOWER * median(map(_seconds, first)))
     otherwise = last[-1].response is None or last[-1].status != first[0].status
     if not slower and not otherwise:
-        pace = len(guesses) / max(0.001, guesses[-1].finished - guesses[0].started)
-        observed = f"{len(guesses)} guesses answered alike, {pace:.0f} a second"
+        pace = len(made) / max(0.001, max(each.finished for each in made) - made[0].started)
+        observed = f"{len(made)} guesses answered alike, {pace:.0f} a second"
         yield Finding(expected="a limit or a delay after many wrong codes", observed=observed)
 
 
@@ -54,8 +57,13 @@ def unfinished_requests_exhaust_nothing(unfinished: Exchanges, reached: Exchange
 
 def _refuse_our_own_limits(exchange: Exchange) -> None:
     """Raise ``CannotJudgeError`` when the harness did not ask: that says nothing about the gateway."""
-    if exchange.trouble and exchange.trouble.kind in {"out-of-time", "not-allowed", "silent-endpoint"}:
+    if exchange.trouble and (_is_ours(exchange) or exchange.trouble.kind == "silent-endpoint"):
         raise CannotJudgeError(f"{exchange.label}: {exchange.trouble.detail}")
+
+
+def _is_ours(exchange: Exchange) -> bool:
+    """Whether our own limits ended it. (That an endpoint which fell silent is left alone is what its silence brought about.)"""
+    return exchange.trouble is not None and exchange.trouble.kind in {"out-of-time", "not-allowed"}
 
 
 def _token(exchange: Exchange) -> bool:

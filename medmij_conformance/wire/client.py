@@ -18,6 +18,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _ALERT = 21
 _TELLS_NOTHING = {"silent-endpoint", "out-of-time", "not-allowed"}
 _WHOLE = 0.9  # an endpoint that had less of its time than this did not fail to answer in it
 _FLOOD_KEPT = 100_000  # octets of a body that is too large; hundreds of whole ones would fill the disk
+_CROWD = 5  # requests of a crowd that are under way together
 _SILENT_AFTER = 3  # time-outs in a row on one endpoint, after which it is not asked again in this run
 
 
@@ -213,6 +215,14 @@ class Client:
             time.sleep(pause)
             done = self._attempt(exchange, certificate, kept)
         return done
+
+    def crowd(self, exchanges: Iterable[Exchange], *, certificate: str | None = None) -> tuple[Exchange, ...]:
+        """Send all of these as a crowd does: a few under way at any time, and nobody obeys a Retry-After.
+
+        One after the other where ``pace_ms`` asks for a pause between requests. Returns them in the order given.
+        """
+        with ThreadPoolExecutor(1 if self.limits.pace_ms else _CROWD) as pool:
+            return tuple(pool.map(lambda each: self._attempt(each, certificate, None), exchanges))
 
     def reaches(self, url: str) -> bool:
         """Whether ``[connect]`` names the host and port of an address."""

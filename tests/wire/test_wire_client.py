@@ -199,6 +199,30 @@ def test_pace_is_kept(answer: Answer, client: MakeClient) -> None:
     assert time.monotonic() - began >= 0.3
 
 
+@pytest.mark.parametrize("pace_ms", [0, 1])
+def test_a_crowd_does_not_wait(listen: Listen, client: MakeClient, pace_ms: int) -> None:
+    """Not for each other, unless a pace is asked for, and not because it is told to come back later."""
+    under_way: set[bytes] = set()
+    seen: list[int] = []
+
+    def talk(stream: Any, _: Listener) -> None:
+        path = read_request(stream).split()[1]
+        under_way.add(path)
+        time.sleep(0.1)
+        seen.append(len(under_way))
+        under_way.remove(path)
+        stream.sendall(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path))
+
+    one = client(listen(talk).port, pace_ms=pace_ms, exchange_s=20)
+    asked = [f"/{number}" for number in range(6)]
+    began = time.monotonic()
+    done = one.crowd(get(f"https://{HOST}{path}") for path in asked)
+    assert time.monotonic() - began < 2
+    assert [each.response and each.response.text for each in done] == asked
+    assert {each.status for each in done} == {429}
+    assert max(seen) == 1 if pace_ms else max(seen) > 1
+
+
 # --- resets and nonsense ---
 
 

@@ -276,6 +276,18 @@ def frame_options_twice(gateway: Dvza) -> None:
     gateway.page_headers = lambda: (*kept, ("X-Frame-Options", "DENY, deny"))
 
 
+@DEVIATIONS()
+def guessers_are_told_when_to_return(gateway: Dvza) -> None:
+    """Who guessed too often is told that it may come again in three seconds, which does not help."""
+    conformant = gateway.too_many
+
+    def too_many() -> Response:
+        answer = conformant()
+        return replace(answer, headers=(*answer.headers, ("Retry-After", "3")))
+
+    gateway.too_many = too_many
+
+
 DEVIATIONS()(pages_by_script)
 
 NEEDS_A_BROWSER = frozenset({"pages-by-script"})
@@ -315,6 +327,6 @@ ODDITIES_TOGETHER: Sequence[Sequence[str]] = (
         "short-relay-state",
         "connections-to-digid-pooled",
     ),
-    ("consent-behind-a-refresh", "failure-beside-data", "frame-options-twice"),
+    ("consent-behind-a-refresh", "failure-beside-data", "frame-options-twice", "guessers-are-told-when-to-return"),
 )
 """Oddities that the selftest switches on together, so that all of them cost three runs."""
