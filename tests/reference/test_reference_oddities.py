@@ -86,13 +86,12 @@ def said(made: Dvza) -> Iterator[Response]:
         yield from browser.seen
         code = re.search(r"[?&]code=([^&]+)", header(page.headers, "location") or "")
         yield from asked(made, code[1]) if code else ()
+    yield guessed_too_often(made)
     yield from (Response(status=200, body=json.dumps(made.answer(question)).encode()) for question in PRACTICE)
 
 
 def asked(made: Dvza, code: str) -> Iterator[Response]:
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "client_id": PGO}
-    kind = (("Content-Type", "application/x-www-form-urlencoded"),)
-    redeem = Request(method="POST", url=f"https://{HOST}/a/1/token", headers=kind, body=urlencode(form).encode())
+    redeem = redemption(code)
     answer = made.back(redeem, SOMEBODY)
     yield answer
     token = json.loads(answer.body)["access_token"]
@@ -105,6 +104,19 @@ def asked(made: Dvza, code: str) -> Iterator[Response]:
             Request(method="GET", url=f"https://{HOST}/a/{path}", headers=(("Authorization", f"Bearer {bearer}"),)), SOMEBODY
         )
     yield made.back(redeem, SOMEBODY)
+
+
+def guessed_too_often(made: Dvza) -> Response:
+    """The last answer to a PGO that goes on guessing."""
+    answers = [made.back(redemption(f"no-code-{number}"), SOMEBODY) for number in range(made.wrong_codes_a_minute + 1)]
+    assert (answers[0].status, answers[-1].status) == (400, 429)
+    return answers[-1]
+
+
+def redemption(code: str) -> Request:
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "client_id": PGO}
+    kind = (("Content-Type", "application/x-www-form-urlencoded"),)
+    return Request(method="POST", url=f"https://{HOST}/a/1/token", headers=kind, body=urlencode(form).encode())
 
 
 def script(*oddities: str) -> list[tuple[object, ...]]:
