@@ -223,7 +223,7 @@ class Evidence:
         response = exchange.response
         for name, value in (*exchange.request.headers, *(response.headers if response else ())):
             if name.lower() in _COOKIE_HEADERS:
-                self.redactor.cookie_header(value)
+                self.redactor.register_cookies(value)
         if exchange.endpoint == "leaving":  # the address was made by the gateway's script
             for secret in secrets_in(exchange.request.url, (), exchange.request.text):
                 self.redactor.register(secret)
@@ -297,7 +297,7 @@ def _texts(exchange: Exchange) -> Iterator[str]:
 
 def _redact_headers(headers: Headers, redactor: Redactor, mask: Callable[[str], str]) -> Headers:
     return tuple(
-        (name, redactor.cookie_header(value) if name.lower() in _COOKIE_HEADERS else mask(value)) for name, value in headers
+        (name, redactor.cookie_header(value, mask) if name.lower() in _COOKIE_HEADERS else mask(value)) for name, value in headers
     )
 
 

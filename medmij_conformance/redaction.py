@@ -136,18 +136,25 @@ class Redactor:
         seen = {window for place in places if (window := text[place : place + _SHORTEST]) in index}
         return {each for each in self._short if each[2] in text}.union(*(index[window] for window in seen))
 
-    def cookie_header(self, header: str) -> str:
-        """A Cookie or Set-Cookie header with every cookie value replaced; attributes such as Path stay."""
-        pairs = header.split(";")
-        return ";".join(self._cookie_pair(pair) for pair in pairs)
+    def register_cookies(self, header: str) -> None:
+        """From now on the values in a Cookie or Set-Cookie header are secrets, but for short ones."""
+        for pair in header.split(";"):
+            value = pair.partition("=")[2].strip()
+            if len(value) >= _GLOBAL_LENGTH and _holds_a_cookie(pair):
+                self.register(value)
 
-    def _cookie_pair(self, pair: str) -> str:
-        name, equals, value = pair.partition("=")
-        if not equals or name.strip().lower() in _COOKIE_ATTRIBUTES:
-            return self.text(pair)
-        if len(value.strip()) >= _GLOBAL_LENGTH:
-            self.register(value.strip())
-        return f"{self.text(name)}={self.pseudonym(value)}"
+    def cookie_header(self, header: str, mask: Callable[[str], str]) -> str:
+        """A Cookie or Set-Cookie header with every cookie value replaced; attributes such as Path stay.
+
+        ``mask`` is what replaces secrets in the rest of it (``among``).
+        """
+        return ";".join(self._cookie_pair(pair, mask) for pair in header.split(";"))
+
+    def _cookie_pair(self, pair: str, mask: Callable[[str], str]) -> str:
+        if not _holds_a_cookie(pair):
+            return mask(pair)
+        name, _, value = pair.partition("=")
+        return f"{mask(name)}={self.pseudonym(value)}"
 
     def _mask(self, secret: str, pseudonym: str, *, again: bool = False) -> None:
         if secret not in self._replacements:
@@ -212,6 +219,12 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 _COOKIE_ATTRIBUTES = {"path", "domain", "expires", "max-age", "samesite", "priority", "version", "comment"}
 _LOWER = string.ascii_lowercase
 _UPPER = string.ascii_uppercase
+
+
+def _holds_a_cookie(pair: str) -> bool:
+    """Whether it is a cookie, and no attribute of one."""
+    name, equals, _ = pair.partition("=")
+    return bool(equals) and name.strip().lower() not in _COOKIE_ATTRIBUTES
 
 
 def _same_class(character: str, draw: int, classes: tuple[str, str, str]) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from medmij_conformance.evidence import Exchange, Request, header_values
+from medmij_conformance.evidence import Exchange, Request, Response, header_values
 from medmij_conformance.protocol import oauth
 from medmij_conformance.protocol.html import Page, PageError, Submission
 from medmij_conformance.wire.client import Client, Kept
@@ -158,9 +158,10 @@ class UserAgent:
             if exchange.trouble or exchange.response is None:
                 detail = f"{exchange.trouble.kind}: {exchange.trouble.detail}" if exchange.trouble else "no answer"
                 return Visit("trouble", detail, tuple(exchanges))
-            following = self._following(exchange)
+            page = Page(exchange.response.body, exchange.request.url)
+            following = _following(exchange.request, exchange.response, page)
             if following is None:
-                return Visit("page", Page(exchange.response.body, exchange.request.url).title, tuple(exchanges))
+                return Visit("page", page.title, tuple(exchanges))
             if any(oauth.leads_to(following.url, uri) for uri in self.redirect_uris):
                 return Visit("at the client", "", tuple(exchanges), following.url)
             if not self._knows(following.url):
@@ -169,10 +170,8 @@ class UserAgent:
         return Visit("redirects", f"more than {self.redirects} redirects", tuple(exchanges))
 
     def _ask(self, request: Request, *, label: str, endpoint: str, deviation: str | None) -> Exchange:
-        outgoing = _for_cookies(request)
-        self.cookies.set_cookie_header(outgoing)
         headers = [*request.headers, ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")]
-        if cookie := outgoing.headers.get("cookie"):
+        if cookie := self._cookies_for(request):
             headers.append(("Cookie", cookie))
         exchange = self.client.send(
             Exchange(
@@ -187,35 +186,42 @@ class UserAgent:
             kept=self.connections,
         )
         if exchange.response:
-            values = header_values(exchange.response.headers, "set-cookie")
-            set_cookies = [(b"set-cookie", value.encode("latin-1")) for value in values]
-            received = httpx.Response(200, headers=set_cookies, request=outgoing)
-            received.headers.encoding = "latin-1"
-            self.cookies.extract_cookies(received)
+            self._keep_cookies(request, exchange.response)
         return exchange
 
-    def _following(self, exchange: Exchange) -> Request | None:
-        """What the browser asks for next by itself: a redirect, a meta refresh, or a form that sends itself."""
-        response = exchange.response
-        if response is None:
-            return None
-        location = response.header("location")
-        if response.status in _REDIRECTS and location is not None:
-            url = _absolute(exchange.request.url, location)
-            keeps = response.status in _KEEPS_METHOD
-            return Request(
-                method=exchange.request.method if keeps else "GET",
-                url=url,
-                headers=_content_type(exchange.request) if keeps else (),
-                body=exchange.request.body if keeps else b"",
-            )
-        page = Page(response.body, exchange.request.url)
-        if submission := page.automatic_submission():
-            return request_of(submission, exchange.request.url)
-        return Request(method="GET", url=page.refresh) if page.refresh and page.refreshes_soon else None
+    def _cookies_for(self, request: Request) -> str:
+        """The Cookie header; empty when there is no cookie to send."""
+        if not self.cookies:  # as at each first request; to ask the jar takes longer
+            return ""
+        outgoing = _for_cookies(request)
+        self.cookies.set_cookie_header(outgoing)
+        return str(outgoing.headers.get("cookie", ""))
+
+    def _keep_cookies(self, request: Request, response: Response) -> None:
+        if values := header_values(response.headers, "set-cookie"):
+            set_cookies = [(b"set-cookie", value.encode("latin-1")) for value in values]
+            received = httpx.Response(200, headers=set_cookies, request=_for_cookies(request))
+            received.headers.encoding = "latin-1"
+            self.cookies.extract_cookies(received)
 
     def _knows(self, url: str) -> bool:
         return self.client.reaches(url)
+
+
+def _following(request: Request, response: Response, page: Page) -> Request | None:
+    """What a browser asks for next by itself: a redirect, a meta refresh, or a form that sends itself."""
+    location = response.header("location")
+    if response.status in _REDIRECTS and location is not None:
+        keeps = response.status in _KEEPS_METHOD
+        return Request(
+            method=request.method if keeps else "GET",
+            url=_absolute(request.url, location),
+            headers=_content_type(request) if keeps else (),
+            body=request.body if keeps else b"",
+        )
+    if submission := page.automatic_submission():
+        return request_of(submission, request.url)
+    return Request(method="GET", url=page.refresh) if page.refresh and page.refreshes_soon else None
 
 
 def _for_cookies(request: Request) -> httpx.Request:
