@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -123,8 +124,8 @@ class Exchange:
     ``shown``, a page as its scripts have made it, and ``leaving``, where a script sends the browser, not asked for.
     ``identity`` is who asks (``pgo``, ``mallory``, ...), ``deviation`` the one thing that is wrong on purpose, and ``twin`` the
     identity whose accepted request shows that nothing else was wrong.
-    ``started`` and ``finished`` are seconds
-    on a monotonic clock since the journal began, ``at`` is the wall time of the start.
+    ``started`` and ``finished`` are seconds on a monotonic clock since the journal began, ``at`` is the wall time of the start.
+    ``sent``: we asked the gateway under test; others it asked of us, or a browser of ours.
     """
 
     label: str
@@ -143,11 +144,18 @@ class Exchange:
     at: str = ""
     number: int = 0
     scenario: str = ""
+    sent: bool = False
 
     @property
     def status(self) -> int | None:
         """The status code; None when there is no response."""
         return self.response.status if self.response else None
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the connection ended before there was an answer, and no alert says why."""
+        alert = self.tls.alert if self.tls else None
+        return self.trouble is not None and self.trouble.kind == "reset" and alert in {None, "close_notify"}
 
 
 class Evidence:
@@ -165,6 +173,7 @@ class Evidence:
         self.first = 1
         """The number of the first exchange."""
         self._exchanges: dict[int, Exchange] = {}
+        self._by_scenario: defaultdict[str, list[Exchange]] = defaultdict(list)
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._file: BinaryIO | None = path.open("ab") if path else None
@@ -181,8 +190,14 @@ class Evidence:
             self._learn(raw)
             stored = redact(raw, self.redactor)
             self._exchanges[number] = stored
+            self._by_scenario[raw.scenario].append(stored)
             self._write({"type": "exchange", **to_json(stored)})
             return raw
+
+    @property
+    def last(self) -> int:
+        """The number of the latest exchange."""
+        return self.first + len(self._exchanges) - 1
 
     def stored(self, exchange: Exchange) -> Exchange:
         """The exchange as the journal holds it: what a check may see."""
@@ -191,7 +206,7 @@ class Evidence:
     def of_scenario(self, scenario: str) -> tuple[Exchange, ...]:
         """Every stored exchange of a scenario, in order."""
         with self._lock:
-            return tuple(e for e in self._exchanges.values() if e.scenario == scenario)
+            return tuple(self._by_scenario[scenario])
 
     def write(self, record_type: str, **fields: Any) -> None:
         """Append another kind of record. Its strings pass the redactor too, all but the harness's own words."""
@@ -207,6 +222,7 @@ class Evidence:
             self.redactor = Redactor()
             self.records.clear()
             self._exchanges.clear()
+            self._by_scenario.clear()
 
     def close(self) -> None:
         """No more records."""

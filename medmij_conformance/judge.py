@@ -37,7 +37,8 @@ class Judge:
             raise NotSeenError(f"not seen: {check.claim} ({found or judgement.reason})")
 
     def _run(self, check: Check, arguments: Mapping[str, Any]) -> Judgement:
-        return run_check(check, {name: self._stored(value) for name, value in arguments.items()})
+        stored = {name: self._stored(value) for name, value in arguments.items()}
+        return run_check(check, stored, self.evidence.of_scenario(self.evidence.scenario))
 
     def _stored(self, value: Any) -> Any:
         if isinstance(value, Exchange):
@@ -47,4 +48,4 @@ class Judge:
         return self.evidence.redactor.text(value) if isinstance(value, str) else value  # an Observation holds no secret
 
     def _write(self, record: str, judgement: Judgement) -> None:
-        self.evidence.write(record, **asdict(judgement))
+        self.evidence.write(record, **asdict(judgement), after=self.evidence.last)

@@ -10,7 +10,7 @@ import functools
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -73,6 +73,7 @@ class Gate(Protocol):
 
 
 _A_MOMENT_S = 0.1
+_LISTS = ("zal", "whitelist")
 _SIGNS = ("alert", "closed the connection", "reset", "Broken pipe")  # that the other side has ended a handshake
 _STALE_S = 300  # a code or a token that was left for so long is left alone
 
@@ -185,6 +186,12 @@ class _Calling(ABC):
         """Call with these certificates, whose answers the responder has been told."""
 
 
+def _again_if_cut(call: Callable[[], Exchange]) -> Exchange:
+    """What comes of a call, made twice when the first was cut without a word: a network may do that once, a refusal always."""
+    came = call()
+    return call() if came.was_cut else came
+
+
 @dataclass(slots=True)
 class DvzaGate(_Calling):
     """The back channel of a ZA gateway: the PGO redeems a code, and asks for data."""
@@ -215,18 +222,25 @@ class DvzaGate(_Calling):
         return _looked_at(self.cast.client, places)
 
     def _meet(self, office: Office, pair: tuple[pki.Credential, ...], defect: str, manner: str) -> Meeting:
-        code, token = self._waiting("code"), self._waiting("token")
+        self.prepare()
         serials = [credential.certificate.serial_number for credential in pair]
         before = office.times_asked(serials)
         about = defect or manner
         names = [present(self.cast.client, each, f"{MINTED} {number}") for number, each in enumerate(pair)]
         deviation = None if about == GOOD else about
+
+        def redeem() -> Exchange:
+            came = self._waiting("code").redeem(certificate=names[0], deviation=deviation)
+            if came.response or came.was_cut:  # the code was offered, perhaps, and is good for nothing more
+                self.cast.waiting.pop("code")
+            return came
+
+        def ask() -> Exchange:
+            return self._waiting("token").ask(certificate=names[1], deviation=deviation)
+
         with ThreadPoolExecutor(2 if manner == SILENT else 1) as pool:  # the gateway waits for an answer: at both places at once
-            redeemed = pool.submit(code.redeem, certificate=names[0], deviation=deviation)
-            asked = pool.submit(token.ask, certificate=names[1], deviation=deviation)
-            at_token, at_resource = redeemed.result(), asked.result()
-        if at_token.response:  # the code was offered, and is good for nothing more
-            self.cast.waiting.pop("code")
+            calls = pool.submit(_again_if_cut, redeem), pool.submit(_again_if_cut, ask)
+            at_token, at_resource = (call.result() for call in calls)
         facts = _facts(office, "harness", defect, manner, serials, before)
         return Meeting(exchanges=(at_token, at_resource), facts=facts, credentials=pair)
 
@@ -276,7 +290,8 @@ class RegistratieGate(_Calling):
         deviation = None if about == GOOD else about
         names = [present(self.cast.client, each, f"{MINTED} {number}") for number, each in enumerate(pair)]
         with ThreadPoolExecutor(2 if manner == SILENT else 1) as pool:  # the gateway waits for an answer: at both places at once
-            asked = tuple(pool.map(functools.partial(self.cast.ask_with, deviation=deviation), names, ("zal", "whitelist")))
+            asks = [functools.partial(self.cast.ask_with, *each, deviation=deviation) for each in zip(names, _LISTS, strict=True)]
+            asked = tuple(pool.map(_again_if_cut, asks))
         return Meeting(exchanges=asked, facts=_facts(office, "harness", defect, manner, serials, before), credentials=pair)
 
 

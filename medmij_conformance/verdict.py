@@ -153,12 +153,16 @@ class Judgement:
     exchanges: tuple[int, ...] = ()
 
 
-_LOAD_SHEDDING = {429, 502, 503, 504}
+LOAD_SHEDDING = frozenset({429, 502, 503, 504})
+"""Statuses by which a gateway, or what stands before it, says that it has no time: they decide nothing."""
 _FIREWALL = {403, 406}
 
 
-def judge(check: Check, arguments: Mapping[str, Any]) -> Judgement:
-    """Run a check on stored evidence. An exception in the check is our error, never the target's."""
+def judge(check: Check, arguments: Mapping[str, Any], scenario: Iterable[Exchange] = ()) -> Judgement:
+    """Run a check on stored evidence. An exception in the check is our error, never the target's.
+
+    ``scenario``: all exchanges of the scenario so far. What was lost of it on the way decides nothing, and may have decided all.
+    """
     exchanges = tuple(_exchanges(arguments.values()))
     numbers = tuple(sorted({exchange.number for exchange in exchanges}))
     encoded = {name: encode_argument(value) for name, value in arguments.items()}
@@ -166,6 +170,8 @@ def judge(check: Check, arguments: Mapping[str, Any]) -> Judgement:
         if reason := _unusable(check, arguments, exchanges):
             raise CannotJudgeError(reason)  # noqa: TRY301 one way to say so, for us as for a check
         findings, outcome, reason = _found(check, arguments)
+        if lost := _lost(outcome, exchanges, scenario):
+            raise CannotJudgeError(lost)  # noqa: TRY301 as above
     except NotApplicableError as error:
         findings, outcome, reason = (), Outcome.NOT_APPLICABLE, str(error)
     except CannotJudgeError as error:
@@ -195,11 +201,50 @@ def _unusable(check: Check, arguments: Mapping[str, Any], exchanges: Sequence[Ex
     for exchange in exchanges:
         if exchange.trouble:
             return f"{exchange.label}: {exchange.trouble.kind}: {exchange.trouble.detail}"
-        if exchange.status in _LOAD_SHEDDING:
+        if exchange.status in LOAD_SHEDDING:
             return f"rate-limited: {exchange.label} was answered with {exchange.status}"
         if _is_from_a_firewall(exchange):
             return f"a firewall? {exchange.label} was answered with {exchange.status} and a web page"
     return ""
+
+
+def _lost(outcome: Outcome, judged: Sequence[Exchange], scenario: Iterable[Exchange]) -> str:
+    """Why something else of a scenario keeps an outcome from counting; empty when it counts.
+
+    A request that was lost may be why the gateway does what it should not, and an attack that was lost why it does not.
+    """
+    numbers = {exchange.number for exchange in judged}
+    beside = list(scenario)
+    for exchange in beside:
+        if exchange.number in numbers or not _is_lost(exchange):
+            continue
+        if outcome in {Outcome.PASS, Outcome.ATTESTED} and not exchange.deviation:
+            continue
+        later = (e for e in beside if e.number > exchange.number and _same_again(e, exchange))
+        if not any(e.number in numbers or not _is_lost(e) for e in later):
+            said = f"status {exchange.status}" if exchange.trouble is None else exchange.trouble.detail
+            return f"lost on the way, or not heard: {exchange.label} (exchange {exchange.number}): {said}"
+    return ""
+
+
+def _is_lost(exchange: Exchange) -> bool:
+    """Whether it is not known that the gateway heard what we sent: no answer came, or none that need be its own.
+
+    What a handshake ends by an alert was heard, and what is not allowed was not meant for it.
+    """
+    if not exchange.sent:
+        return False
+    trouble = exchange.trouble
+    if trouble is None:
+        return exchange.status in LOAD_SHEDDING or _is_from_a_firewall(exchange)
+    return trouble.kind not in {"tls", "not-allowed"} and (trouble.kind != "reset" or exchange.was_cut)
+
+
+def _same_again(one: Exchange, other: Exchange) -> bool:
+    """Whether one exchange is the repetition of another: in the same flow, unless what is wrong with them makes them alike."""
+    alike = ("label", "endpoint", "identity", "deviation", *(() if one.deviation else ("flow",)))
+    same_place = one.request.method == other.request.method and one.request.url == other.request.url
+    return same_place and all(getattr(one, name) == getattr(other, name) for name in alike)
 
 
 def _is_out_of_time(exchange: Exchange) -> bool:

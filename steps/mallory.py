@@ -49,6 +49,7 @@ def sends_roos(mallory: Pgo, travel: Travel) -> Exchange:
     return travel(by=mallory).to_consent()
 
 
+@given("Mallory has offered the code of Roos as herself", target_fixture="first_offer")
 @when("Mallory redeems the code of Roos as herself", target_fixture="token_response")
 def redeems_stolen(mallory: Pgo, journey: Journey) -> Exchange:
     return journey.redeem(by=mallory, deviation="a code of another client")

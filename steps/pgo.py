@@ -8,7 +8,7 @@ from pytest_bdd import given, parsers, when
 
 from medmij_conformance.aging import Aged
 from medmij_conformance.cast.dvza import Cast
-from medmij_conformance.cast.journey import Journey
+from medmij_conformance.cast.journey import Journey, insist
 from medmij_conformance.checks import authorization, resource, token
 from medmij_conformance.conformance import Conformance
 from medmij_conformance.evidence import Exchange, Observation
@@ -64,7 +64,7 @@ def has_redeemed(journey: Journey, judge: Judge) -> Exchange:
     return response
 
 
-@given("the PGO has offered the code with another redirect URI", target_fixture="first_response")
+@given("the PGO has offered the code with another redirect URI", target_fixture="first_offer")
 def has_offered_in_vain(journey: Journey) -> Exchange:
     return journey.redeem({"redirect_uri": journey.redirect_uri + "/other"}, deviation="another redirect_uri")
 
@@ -274,6 +274,11 @@ def redeems(journey: Journey) -> Exchange:
     return journey.redeem()
 
 
+@when("the PGO redeems the code, up to three times", target_fixture="token_response")
+def redeems_and_insists(journey: Journey) -> Exchange:
+    return insist(journey.redeem)[-1]
+
+
 @when("the PGO redeems the code twenty times at once", target_fixture="race")
 def redeems_at_once(journey: Journey) -> tuple[Exchange, ...]:
     with ThreadPoolExecutor(20) as pool:
@@ -352,7 +357,7 @@ def asks(journey: Journey) -> Exchange:
 @when("the PGO asks for the data and waits a minute if need be", target_fixture="resource_response")
 def asks_patiently(journey: Journey) -> Exchange:
     with journey.client.patient(resource.PATIENCE_S):
-        return journey.ask()
+        return insist(journey.ask, lambda answer: answer.response and fhir.issues(answer.response.body))[-1]
 
 
 @when("the PGO collects the data of Roos from every offer", target_fixture="collected")
@@ -362,11 +367,14 @@ def collects_from_every_offer(target: Target, travel: Travel) -> tuple[Exchange,
     return tuple(journey.ask() if journey.token else last for journey, last in zip(journeys, reached, strict=True))
 
 
-@when("the PGO collects the data of Roos once more", target_fixture="reached")
-def collects_once_more(travel: Travel) -> Exchange:
-    journey = travel()
-    reached = journey.to_token()
-    return journey.ask() if journey.token else reached
+@when("the PGO collects the data of Roos once more, up to three times", target_fixture="reached")
+def collects_once_more(travel: Travel) -> tuple[Exchange, ...]:
+    def collect() -> Exchange:
+        journey = travel()
+        reached = journey.to_token()
+        return journey.ask() if journey.token else reached
+
+    return insist(collect)
 
 
 @when("the PGO asks once more", target_fixture="second_response")

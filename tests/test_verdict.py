@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medmij_conformance import verdict
-from medmij_conformance.evidence import Exchange, Observation, Request, Response, Trouble
+from medmij_conformance.evidence import Exchange, Observation, Request, Response, Tls, Trouble
 from medmij_conformance.requirements import Release, Requirement, catalogue, release
 from medmij_conformance.sentences import checks_of
 from medmij_conformance.verdict import (
@@ -234,6 +234,77 @@ def test_what_our_own_time_limit_ended_is_not_tested(raw: bool) -> None:
     """It says nothing about the gateway, to whatever check."""
     judgement = judge(a_check(is_200, raw=raw), {"exchange": exchange(None, trouble="out-of-time")})
     assert (judgement.outcome, judgement.reason.split(": ")[1]) == (NOT_TESTED, "out-of-time")
+
+
+# --- what was lost on the way ---
+
+
+def sent(number: int, status: int | None = 200, trouble: str = "", **facts: object) -> Exchange:
+    return replace(exchange(status, number, trouble), sent=True, **facts)  # type: ignore[arg-type]
+
+
+LOST = {
+    "shed by a balancer": sent(1, 502),
+    "too many": sent(1, 429),
+    "cut": sent(1, None, "reset"),
+    "cut politely": sent(1, None, "reset", tls=Tls(alert="close_notify")),
+    "unheard": sent(1, None, "timeout"),
+    "not sent any more": sent(1, None, "out-of-time"),
+    "a page of a firewall": replace(sent(1), response=Response(status=403, headers=(("Content-Type", "text/html"),))),
+}
+HEARD = {
+    "answered": sent(1, 400),
+    "in trouble of its own": sent(1, 500),
+    "refused by an alert": sent(1, None, "tls"),
+    "reset after an alert": sent(1, None, "reset", tls=Tls(alert="bad_certificate")),
+    "not meant for the gateway": sent(1, None, "not-allowed"),
+    "asked of us": replace(sent(1, 503), sent=False),
+}
+BAD, GOOD = sent(2, 400, label="another request"), sent(2, label="another request")
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_a_failure_after_a_lost_request_is_not_tested(lost: Exchange) -> None:
+    """What the gateway never heard of may be why it does what it should not."""
+    judgement = judge(a_check(is_200), {"exchange": BAD}, [lost, BAD])
+    assert (judgement.outcome, "(exchange 1)" in judgement.reason) == (NOT_TESTED, True)
+    assert judge(a_check(is_200), {"exchange": GOOD}, [lost, GOOD]).outcome is PASS
+
+
+@pytest.mark.parametrize("heard", HEARD.values(), ids=HEARD)
+def test_a_failure_after_a_request_that_was_heard_stands(heard: Exchange) -> None:
+    """Answers of the gateway itself, refusals in the handshake, and what never was for it, keep nothing from counting."""
+    assert judge(a_check(is_200), {"exchange": BAD}, [heard, BAD]).outcome is FAIL
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_a_lost_attack_proves_nothing(lost: Exchange) -> None:
+    """That no harm is seen of an attack which did not arrive is no pass."""
+    attack = replace(lost, deviation="a code of another client")
+    assert judge(a_check(is_200), {"exchange": GOOD}, [attack, GOOD]).outcome is NOT_TESTED
+
+
+def test_what_was_lost_and_asked_again_was_not_lost() -> None:
+    """The repetition counts, in the same flow, or where the same is wrong with it; that of another flow is none."""
+    lost, bad = sent(1, 502, flow=7), replace(BAD, number=3)
+    elsewhere = Request(method="GET", url="https://za.test/?of=another")
+    for second, expected in (
+        (sent(2, flow=7), FAIL),
+        (sent(2, flow=8), NOT_TESTED),
+        (sent(2, flow=7, request=elsewhere), NOT_TESTED),
+        (sent(2, 502, flow=7), NOT_TESTED),
+    ):
+        assert judge(a_check(is_200), {"exchange": bad}, [lost, second, bad]).outcome is expected
+    repeated = [
+        replace(lost, deviation="an expired certificate"),
+        sent(2, None, "reset", flow=8, deviation="an expired certificate"),
+    ]
+    assert judge(a_check(is_200, raw=True), {"exchange": repeated[1]}, repeated).outcome is FAIL
+
+
+def test_what_is_judged_itself_is_not_lost() -> None:
+    """A check that judges troubles judges this one."""
+    assert judge(a_check(is_200, raw=True), {"exchange": LOST["cut"]}, [LOST["cut"]]).outcome is FAIL
 
 
 def trips(exchange: Exchange) -> Iterator[Finding]:

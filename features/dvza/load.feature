@@ -12,7 +12,7 @@ Feature: Guessing and load
 
       Given the PGO has collected the data of Roos
       When fifty authorization requests arrive and nobody logs in
-      And the PGO collects the data of Roos once more
+      And the PGO collects the data of Roos once more, up to three times
       Then the gateway outlives the unfinished requests
 
   @RFC6819.4.4.1.3c @RFC6819.4.4.1.12c
@@ -24,6 +24,6 @@ Feature: Guessing and load
 
       Given the PGO holds a code for Roos
       When Mallory tries a hundred codes that nobody issued
-      And the PGO redeems the code
+      And the PGO redeems the code, up to three times
       Then the gateway notices the guessing
       And the gateway serves others meanwhile

@@ -56,8 +56,8 @@ Feature: Codes and tokens
       Een code die een andere client heeft aangeboden, is verbruikt.
 
       Given the PGO holds a code for Roos
-      When Mallory redeems the code of Roos as herself
-      And the PGO redeems the code after all
+      And Mallory has offered the code of Roos as herself
+      When the PGO redeems the code after all
       Then the code is used up by the offer of another
 
     @id:code-race

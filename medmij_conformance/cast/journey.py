@@ -3,16 +3,29 @@
 The players say what is sent; the wire sends it; this ties one player's words to the next. It judges nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from medmij_conformance.counterparties.pgo import Changes, Pgo
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.protocol import fhir, oauth
 from medmij_conformance.target import Offer
-from medmij_conformance.verdict import NotSeenError
+from medmij_conformance.verdict import LOAD_SHEDDING, NotSeenError
 from medmij_conformance.wire.client import Client
 from medmij_conformance.wire.user_agent import UserAgent, Visit
+
+_TIMES = 3
+
+
+def insist(ask: Callable[[], Exchange], own_word: Callable[[Exchange], object] = lambda _: False) -> tuple[Exchange, ...]:
+    """Ask, and ask again while the answer may be that of a balancer, or none: what is so three times is the gateway's own word.
+
+    ``own_word`` tells of an answer with such a status that it is the gateway's. Gives what came of it each time.
+    """
+    asked = [ask()]
+    while len(asked) < _TIMES and (asked[-1].status in LOAD_SHEDDING or asked[-1].was_cut) and not own_word(asked[-1]):
+        asked.append(ask())
+    return tuple(asked)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from medmij_conformance.protocol import oauth
 from medmij_conformance.protocol.html import Page
 from medmij_conformance.protocol.outcome import matching
 from medmij_conformance.redaction import BSN_ENCODINGS
-from medmij_conformance.verdict import AttestedError, CannotJudgeError
+from medmij_conformance.verdict import LOAD_SHEDDING, AttestedError, CannotJudgeError
 
 
 def response(exchange: Exchange) -> Response:
@@ -144,6 +144,12 @@ def refuse_trouble_of_the_server(exchange: Exchange) -> None:
     """Raise ``CannotJudgeError`` for a status 5xx: a server that is in trouble has refused nothing."""
     if (exchange.status or 0) >= 500:
         raise CannotJudgeError(f"{exchange.label}: status {exchange.status} is a trouble of the server, and no refusal")
+
+
+def refuse_load_shedding(exchange: Exchange) -> None:
+    """Raise ``CannotJudgeError`` for a status by which a balancer or a busy server answers: it is not known whose word it is."""
+    if exchange.status in LOAD_SHEDDING:
+        raise CannotJudgeError(f"rate-limited: {exchange.label} was answered with {exchange.status}")
 
 
 def near_miss(observed: object, expected: str) -> str:

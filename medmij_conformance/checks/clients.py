@@ -7,10 +7,9 @@ AMB.20 and AMB.59. ``raw``, because a handshake that ends is just what is looked
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.protocol import fhir
-from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
+from medmij_conformance.verdict import LOAD_SHEDDING, CannotJudgeError, Finding, Findings, Outcome, check
 
 _REFUSALS = {400, 401, 403, 495, 496}
-_LOAD_SHEDDING = {429, 502, 503, 504}
 
 
 @check("APP.14", then="the token endpoint refuses the connection without a certificate", twin="token", raw=True)
@@ -81,7 +80,7 @@ def _ends_in_the_handshake(exchange: Exchange) -> Findings:
         _judge_trouble(exchange)
         return
     status = exchange.status or 0
-    if status in _LOAD_SHEDDING:
+    if status in LOAD_SHEDDING:
         raise CannotJudgeError(f"rate-limited: {exchange.label} was answered with {status}")
     refused = status in _REFUSALS
     yield Finding(

@@ -369,6 +369,7 @@ def _refused(
             yield Finding(expected=expected, observed=f"no answer: {trouble.detail}")
             return
         raise CannotJudgeError(f"{redirect.label}: {trouble.kind}: {trouble.detail}" if trouble else "there was no answer")
+    read.refuse_load_shedding(redirect)
     where = read.location(redirect) or (read.page(redirect).refresh or "")
     if read.shows(redirect, known_pages):
         yield Finding(expected=expected, observed=f"the flow goes on: {read.described(redirect)}", outcome=accepted)

@@ -40,7 +40,11 @@ def rollback_is_followed(token_response: Exchange) -> Findings:
 @check("APP.22", then="the last good Whitelist stays in use for Mallory", twin="token", raw=True, contrast=True)
 def bad_whitelist_shuts_nobody_out(token_response: Exchange) -> Findings:
     """A list that is not valid does not come into use: who stood on the last good one is served."""
-    if token_response.trouble or "access_token" not in read.members(token_response):
+    read.refuse_load_shedding(token_response)
+    if token_response.was_cut:
+        raise CannotJudgeError(f"{token_response.label}: the connection was cut, and nobody said why")
+    turned_away = token_response.trouble is not None and _is_turned_away(token_response)
+    if turned_away or "access_token" not in read.members(token_response):
         observed = token_response.trouble.detail if token_response.trouble else f"status {token_response.status}"
         yield Finding(expected="a token, as before the bad list", observed=observed)
 

@@ -45,14 +45,15 @@ def others_are_served_meanwhile(guesses: Exchanges, token_response: Exchange) ->
 
 
 @check("RFC6819.4.4.1.11", then="the gateway outlives the unfinished requests", raw=True)
-def unfinished_requests_exhaust_nothing(unfinished: Exchanges, reached: Exchange) -> Findings:
+def unfinished_requests_exhaust_nothing(unfinished: Exchanges, reached: Exchanges) -> Findings:
     """After many authorization requests that nobody went on with, a collection succeeds, and none of them gave a code."""
+    last = reached[-1]
     given = [exchange.number for exchange in unfinished if "code=" in read.location(exchange)]
     if given:
         yield Finding(expected="no code without a login", observed=f"a code (exchange {given[0]})")
-    _refuse_our_own_limits(reached)
-    if reached.endpoint != "resource" or reached.status != 200:
-        yield Finding(expected="the data, as before", observed=f"{reached.label}: {_answer(reached)}")
+    _refuse_our_own_limits(last)
+    if last.endpoint != "resource" or last.status != 200:
+        yield Finding(expected="the data, as before", observed=f"{last.label}: {_answer(last)}")
 
 
 def _refuse_our_own_limits(exchange: Exchange) -> None:

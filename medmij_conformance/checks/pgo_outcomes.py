@@ -12,10 +12,9 @@ from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange, Observation
 from medmij_conformance.protocol import fhir, oauth
 from medmij_conformance.requirements import Release
-from medmij_conformance.verdict import AttestedError, CannotJudgeError, Finding, Findings, Outcome, check
+from medmij_conformance.verdict import LOAD_SHEDDING, AttestedError, CannotJudgeError, Finding, Findings, Outcome, check
 
 COLLECTED, FAILED = "collected", "failed"
-_SHEDDING = {429, 502, 503, 504}
 _BACK = {"token", "resource", "other"}
 _SEEN = {"page", "callback", "start", "said", "told"}  # what the person saw
 _CAUSES = {"6", "7", "8"}  # the exceptions that are one group to the person
@@ -475,7 +474,7 @@ def _collected(page: Exchange, outcome_texts: tuple[str, ...]) -> Findings:
 
 def _fell_over(page: Exchange) -> bool:
     """Whether the PGO shows an error of its own making, or nothing. Raises ``CannotJudgeError`` when no page was seen."""
-    if page.trouble or page.response is None or page.status in _SHEDDING:
+    if page.trouble or page.response is None or page.status in LOAD_SHEDDING:
         raise CannotJudgeError(f"the last page was not seen: {page.trouble.detail if page.trouble else page.status}")
     return page.endpoint not in {"said", "told"} and (page.response.status >= 500 or not read.page(page).text)
 

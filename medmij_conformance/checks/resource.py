@@ -12,6 +12,7 @@ from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outc
 Exchanges = tuple[Exchange, ...]
 PATIENCE_S = 60
 """Seconds in which a gateway has to say that its source does not answer."""
+_TOO_MANY = 429  # no source that fails is the cause of it
 
 
 @check("UCI-V.step.15", "OVK.2.2", "P&I.5", then="the gateway delivers the data", accepts="resource")
@@ -283,7 +284,8 @@ def writing_is_refused(resource_response: Exchange) -> Findings:
 def unreachable_source_is_reported(resource_response: Exchange, release: Release) -> Findings:
     """When the systems behind the gateway do not answer, the answer is an OperationOutcome with the code of exception 8.
 
-    No answer at all within a minute is none of that; a shorter wait says nothing.
+    No answer at all within a minute is none of that; a shorter wait says nothing. A status such as a balancer gives is just what a
+    gateway without this exception shows; the request was made again then, and this is the second answer.
     """
     row = release.exception(8)
     waited = resource_response.finished - resource_response.started
@@ -292,6 +294,8 @@ def unreachable_source_is_reported(resource_response: Exchange, release: Release
         return
     answer = read.response(resource_response)
     found = fhir.issues(answer.body)
+    if answer.status == _TOO_MANY and not found:
+        read.refuse_load_shedding(resource_response)
     if answer.status == 200 and fhir.resource_type(answer.body) == "Bundle" and (told := [i for i in found if i.code == row.code]):
         yield from _told_beside_the_data(told)
         return

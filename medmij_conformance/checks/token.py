@@ -190,14 +190,16 @@ def absent_redirect_uri_is_refused(token_response: Exchange, release: Release) -
 
 
 @check("APP.12b", then="the code is used up by the failed offer", twin="token")
-def failed_offer_uses_the_code_up(token_response: Exchange, release: Release) -> Findings:
+def failed_offer_uses_the_code_up(first_offer: Exchange, token_response: Exchange, release: Release) -> Findings:
     """A code that its own client offered once in vain is used up."""
+    read.refuse_trouble_of_the_server(first_offer)
     yield from code_refusal(token_response, release, reading="AMB.60")
 
 
 @check("APP.12b", then="the code is used up by the offer of another", twin="token")
-def offer_of_another_uses_the_code_up(token_response: Exchange) -> Findings:
+def offer_of_another_uses_the_code_up(first_offer: Exchange, token_response: Exchange) -> Findings:
     """A code that another client offered is used up too; letting it live is the other reading, since it cannot be voided so."""
+    read.refuse_trouble_of_the_server(first_offer)
     read.refuse_trouble_of_the_server(token_response)
     if "access_token" in read.members(token_response):
         yield Finding(expected="no token", observed="a token", outcome=Outcome.WARNING, reading="AMB.60")

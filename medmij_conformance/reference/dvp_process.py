@@ -23,13 +23,14 @@ class DvpProcess(FetchingLists):
     gateway: Dvp
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
+        super().__init__()
         self._settings = settings
         self._folder = folder
         self._clock = LifetimeClock()
         certificate, key = folder / settings["certificate"], folder / settings["key"]
         self._channel = BackChannel(certificate, key, folder / settings["ca"], settings["connect"])
         self.server = Server(
-            lambda request, peer: self.gateway.front(request, peer),
+            self.balancer.before(lambda request, peer: self.gateway.front(request, peer)),
             host=settings["hostname"],
             certificate=certificate,
             key=key,
@@ -40,6 +41,7 @@ class DvpProcess(FetchingLists):
             {
                 "deviate": lambda arguments: self.deviate(arguments.get("names", [])),
                 "null": lambda arguments: self.nullify(arguments["name"]),
+                "balancer": lambda arguments: self.balancer.misbehave(**arguments),
                 "clock": lambda arguments: self._forward(float(arguments["forward_s"])),
                 "reload_lists": lambda _: self._reload(),
                 "dossier": lambda _: self.gateway.dossier.items(),

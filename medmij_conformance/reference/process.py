@@ -32,15 +32,17 @@ class DvzaProcess(FetchingLists):
     gateway: Dvza
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
+        super().__init__()
         self._settings = settings
         self._folder = folder
         self._clock = LifetimeClock()
         files = {"certificate": folder / settings["certificate"], "key": folder / settings["key"]}
         host = settings["hostname"]
         client_ca = folder / settings["client_ca"]
-        self.front = Server(lambda request, peer: self.gateway.front(request, peer), host=host, client_ca=client_ca, **files)
+        front = self.balancer.before(lambda request, peer: self.gateway.front(request, peer))
+        self.front = Server(front, host=host, client_ca=client_ca, **files)
         self.back = Server(
-            lambda request, peer: self.gateway.back(request, peer),
+            self.balancer.before(lambda request, peer: self.gateway.back(request, peer)),
             host=host,
             client_ca=client_ca,
             client_certificate="require",
@@ -55,6 +57,7 @@ class DvzaProcess(FetchingLists):
             {
                 "deviate": lambda arguments: self.deviate(arguments.get("names", [])),
                 "null": lambda arguments: self.nullify(arguments["name"]),
+                "balancer": lambda arguments: self.balancer.misbehave(**arguments),
                 "clock": lambda arguments: self._forward(float(arguments["forward_s"])),
                 "source_down": lambda _: self._source(up=False),
                 "source_up": lambda _: self._source(up=True),

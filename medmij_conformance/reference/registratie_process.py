@@ -18,13 +18,14 @@ class RegistratieProcess(Switching):
     """One ``Registratie`` behind a listener; switching a deviation puts a fresh one in its place."""
 
     deviations = DEVIATIONS
+    node: Registratie
 
     def __init__(self, settings: Mapping[str, Any], folder: Path) -> None:
+        super().__init__()
         self._settings = settings
         self._clock = LifetimeClock()
-        self.node = self._conformant()
         self.server = Server(
-            lambda request, peer: self.node.answer(request, peer),
+            self.balancer.before(lambda request, peer: self.node.answer(request, peer)),
             host=settings["hostname"],
             certificate=folder / settings["certificate"],
             key=folder / settings["key"],
@@ -32,10 +33,12 @@ class RegistratieProcess(Switching):
             client_certificate="require",
             gate=self,
         )
+        self._put(self._conformant())
         self.control = Control(
             {
                 "deviate": lambda arguments: self.deviate(arguments.get("names", [])),
                 "null": lambda arguments: self.nullify(arguments["name"]),
+                "balancer": lambda arguments: self.balancer.misbehave(**arguments),
                 "clock": lambda arguments: self._clock.forward(float(arguments["forward_s"])),
                 "registration": lambda arguments: self.node.registration(
                     arguments["action"], arguments["list"], arguments["entry"]

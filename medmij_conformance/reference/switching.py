@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from medmij_conformance.reference.balancer import Balancer
 from medmij_conformance.reference.clock import LifetimeClock
 from medmij_conformance.reference.deviation import Deviations
 
@@ -12,6 +13,9 @@ class Switching(ABC):
     """One reference at a time, made anew for each set of ``deviations``."""
 
     deviations: ClassVar[Deviations]
+
+    def __init__(self) -> None:
+        self.balancer = Balancer()
 
     @abstractmethod
     def _conformant(self) -> Any:

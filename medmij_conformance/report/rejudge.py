@@ -62,7 +62,9 @@ def _stored(record: Mapping[str, Any]) -> Judgement:
 
 def _judge_again(record: Mapping[str, Any], exchanges: Mapping[int, Exchange]) -> Judgement:
     arguments = {name: decode_argument(value, exchanges, requirements.release) for name, value in record["arguments"].items()}
-    return judge(REGISTRY[record["check"]], arguments)
+    after = record.get("after", 0)
+    scenario = (e for e in exchanges.values() if e.number <= after and e.scenario == record["scenario"])
+    return judge(REGISTRY[record["check"]], arguments, scenario)
 
 
 def _results_problems(path: Path, run: Run) -> Iterator[str]:

@@ -259,6 +259,7 @@ class Client:
                 started=started,
                 finished=self.evidence.now(),
                 at=at,
+                sent=origin not in self._own,
             )
         )
 

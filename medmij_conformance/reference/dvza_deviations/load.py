@@ -36,7 +36,7 @@ def sessions_run_out(gateway: Dvza) -> None:
         if len(waiting) <= 40:
             return authorize(request, offer)
         refused.append(request)
-        if len(refused) == 10:  # a watchdog notices, and it starts anew
+        if len(refused) == 15:  # a watchdog notices, and it starts anew
             waiting.clear()
             refused.clear()
         return gateway.error_page("There is no room.", status=503)
