@@ -1,12 +1,15 @@
 """A balancer that answers in the place of a gateway, or cuts a connection, decides no check that looks at such answers itself."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from medmij_conformance.cast.journey import insist
 from medmij_conformance.checks import digid, list_fetching, load, resource, token
 from medmij_conformance.evidence import Exchange, Request, Response, Tls, Trouble
+from medmij_conformance.meeting import _again_if_cut
 from medmij_conformance.requirements import release
 from medmij_conformance.verdict import Check, Outcome, judge
 
@@ -96,3 +99,39 @@ def test_the_last_of_three_collections_counts() -> None:
     check = load.unfinished_requests_exhaust_nothing
     assert outcome(check, unfinished=unfinished, reached=(answered(503, number=2), data)) is Outcome.PASS
     assert outcome(check, unfinished=unfinished, reached=(answered(503, number=2),) * 3) is Outcome.FAIL
+
+
+CUT, REFUSED = ended("reset"), ended("reset", "bad_certificate")
+
+
+@pytest.mark.parametrize(
+    ("answers", "times"),
+    [
+        ([answered(200)], 1),
+        ([answered(500)], 1),
+        ([REFUSED], 1),
+        ([answered(503), answered(200)], 2),
+        ([CUT, answered(429), answered(400)], 3),
+        ([CUT, CUT, CUT, answered(200)], 3),
+    ],
+)
+def test_what_may_be_a_balancer_is_asked_up_to_three_times(answers: Sequence[Exchange], times: int) -> None:
+    """Whatever the gateway says by itself counts at once."""
+    left = iter(answers)
+    assert insist(lambda: next(left)) == tuple(answers[:times])
+
+
+def test_a_word_of_its_own_is_not_asked_for_again() -> None:
+    """With a status of a balancer, too."""
+    left = iter([answered(503), answered(200)])
+    assert insist(lambda: next(left), lambda answer: answer.status == 503) == (answered(503),)
+
+
+@pytest.mark.parametrize(
+    ("came", "counts"),
+    [([CUT, answered(200)], answered(200)), ([CUT, CUT, answered(200)], CUT), ([REFUSED, answered(200)], REFUSED)],
+)
+def test_a_session_that_was_cut_is_tried_twice(came: Sequence[Exchange], counts: Exchange) -> None:
+    """One that an alert ended was refused, and one that was cut twice as well."""
+    left = iter(came)
+    assert _again_if_cut(lambda: next(left)) == counts
