@@ -224,12 +224,14 @@ def consent_is_not_genuine(journey: Journey, travel: Travel) -> Exchange:
     """One hidden value at a time, each in a collection of its own: an altered name of the session loses the way back."""
     answer = None
     for place in itertools.count():
-        (tried := journey if place == 0 else travel()).to_consent()
+        tried = journey if place == 0 else travel()
+        tried.to_consent()
         forged = _form(tried, "give consent").altered(place)
         if forged is None:
             break
-        facts = {"label": "a forged consent", "deviation": f"hidden value {place + 1} altered"}
-        answer = tried.go(tried.browser.submit(tried.visits[-1], forged, **facts))
+        answer = tried.go(
+            tried.browser.submit(tried.visits[-1], forged, label="a forged consent", deviation=f"hidden value {place + 1} altered")
+        )
         if _reading.location(answer):
             break
     if answer is None:

@@ -7,7 +7,7 @@ AMB.20 and AMB.59. ``raw``, because a handshake that ends is just what is looked
 from medmij_conformance.checks import _reading as read
 from medmij_conformance.evidence import Exchange
 from medmij_conformance.protocol import fhir
-from medmij_conformance.verdict import LOAD_SHEDDING, CannotJudgeError, Finding, Findings, Outcome, check
+from medmij_conformance.verdict import CannotJudgeError, Finding, Findings, Outcome, check
 
 _REFUSALS = {400, 401, 403, 495, 496}
 
@@ -79,13 +79,11 @@ def _ends_in_the_handshake(exchange: Exchange) -> Findings:
     if exchange.trouble:
         _judge_trouble(exchange)
         return
-    status = exchange.status or 0
-    if status in LOAD_SHEDDING:
-        raise CannotJudgeError(f"rate-limited: {exchange.label} was answered with {status}")
-    refused = status in _REFUSALS
+    read.refuse_load_shedding(exchange)
+    refused = exchange.status in _REFUSALS
     yield Finding(
         expected="the handshake ends without application data",
-        observed=f"an answer with status {status}",
+        observed=f"an answer with status {exchange.status or 0}",
         outcome=Outcome.WARNING if refused else Outcome.FAIL,
         hint="a port of its own for the back channel can refuse in the handshake" if refused else "",
         reading="AMB.20" if refused else "",
